@@ -1,0 +1,273 @@
+"""Any Hugging Face causal language model: states from its body, logits from its own head.
+
+The body is the model's base model; the head is its output embedding followed by what the family
+does to the logits (`heads.py`). Both are compared with the model's own logits when it is loaded;
+a family whose head cannot be separated still works, its states being the logits themselves.
+Rows are padded on the right: a causal model never looks there, so no mask is needed.
+"""
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from flowgauge.errors import AlignmentError, ModelError, RecordError
+from flowgauge.models.heads import Head, find_head
+from flowgauge.models.protocol import Batch
+from flowgauge.models.quiet import quiet_transformers
+from flowgauge.records import IntArray, Sampling
+from flowgauge.text.align import Encoding
+
+#: Forked prefix caches may take this much at a time; more rows are run one after another.
+FORK_BYTES = 128 * 2**20
+
+
+class HuggingFaceModel:
+    """A causal language model of the transformers library behind flowgauge's protocol.
+
+    Args:
+        model: Any `PreTrainedModel` with an output embedding; put into evaluation mode.
+        tokenizer: Its fast tokenizer (character offsets are needed).
+        name: What results call it.
+
+    Raises:
+        ModelError: The tokenizer has no character offsets, or the model gives no finite logits.
+    """
+
+    has_empty_context_law = False
+
+    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
+        if not getattr(tokenizer, "is_fast", False):
+            raise ModelError(
+                f"the tokenizer of {name} is {type(tokenizer).__name__}, which gives no character "
+                "offsets; a fast tokenizer (tokenizer.json) is needed"
+            )
+        self.name = name
+        self._model = model.eval()
+        self._tokenizer = tokenizer
+        self._body = getattr(model, model.base_model_prefix)
+        self.bos_id: int | None = tokenizer.bos_token_id
+        first = tokenizer("a", add_special_tokens=True).input_ids[:1]
+        self.adds_bos = self.bos_id is not None and first == [self.bos_id]
+        with torch.inference_mode(), quiet_transformers():
+            self._head: Head | None = find_head(model, self._probe(12))
+            self.can_share_prefix = self._check_sharing()
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    @property
+    def head_name(self) -> str:
+        """How logits are made from states: a name of `heads.py`, or "whole model"."""
+        return self._head.name if self._head else "whole model"
+
+    @property
+    def precision(self) -> str:
+        """Number format of the weights."""
+        return str(next(self._model.parameters()).dtype).removeprefix("torch.")
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of next tokens (rows of the output embedding)."""
+        return int(self._model.get_output_embeddings().weight.shape[0])
+
+    @property
+    def state_width(self) -> int:
+        """Width of the output embedding, or the vocabulary where states are logits."""
+        return int(self._model.get_output_embeddings().weight.shape[1 if self._head else 0])
+
+    @property
+    def context_length(self) -> int | None:
+        """Most tokens it reads, by its configuration."""
+        length = getattr(self._model.config, "max_position_embeddings", None)
+        return int(length) if length else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the names, shapes and bytes of the weights."""
+        digest = hashlib.sha256()
+        for key, value in sorted(self._model.state_dict(keep_vars=False).items()):
+            digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+            flat = value.detach().cpu().contiguous().view(torch.uint8).reshape(-1)
+            digest.update(memoryview(flat.numpy()))
+        return digest.hexdigest()[:32]
+
+    @cached_property
+    def tokenizer_fingerprint(self) -> str:
+        """SHA-256 over the tokenizer's own serialisation and its chat template."""
+        text = self._tokenizer.backend_tokenizer.to_str() + (self._tokenizer.chat_template or "")
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @cached_property
+    def _multiplies_bfloat16_faster(self) -> bool:
+        import time
+
+        def seconds(dtype: torch.dtype) -> float:
+            x = torch.ones(256, 1024, dtype=dtype)
+            w = torch.ones(1024, 1024, dtype=dtype)
+            torch.mm(x, w)
+            best = float("inf")
+            for _ in range(5):
+                start = time.perf_counter()
+                torch.mm(x, w)
+                best = min(best, time.perf_counter() - start)
+            return best
+
+        return seconds(torch.bfloat16) < 0.8 * seconds(torch.float32)
+
+    def fast(self) -> "HuggingFaceModel | None":
+        """A twin with bfloat16 weights; None where the processor does not multiply it faster."""
+        if not self._multiplies_bfloat16_faster:
+            return None
+        twin = copy.deepcopy(self._model).to(torch.bfloat16)
+        return HuggingFaceModel(twin, self._tokenizer, self.name)
+
+    # -- text ----------------------------------------------------------------------------------
+
+    def tokenize(self, text: str) -> Encoding:
+        """Ids and character offsets of `text` as it stands; no token is added."""
+        out = self._tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        ids = np.asarray(out["input_ids"], dtype=np.int64)
+        offsets = np.asarray(out["offset_mapping"], dtype=np.int64).reshape(-1, 2)
+        if len(offsets) and int(offsets.max()) > len(text):
+            raise AlignmentError(
+                f"the tokenizer of {self.name} gives offsets up to {int(offsets.max())} for a "
+                f"text of {len(text)} characters"
+            )
+        return Encoding(ids, offsets)
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether the tokenizer carries one."""
+        return bool(self._tokenizer.chat_template)
+
+    def chat(self, messages: list[dict[str, str]]) -> str:
+        """Messages through the chat template, with the prompt for the reply.
+
+        Raises:
+            RecordError: The template refuses these messages (roles, order).
+        """
+        import jinja2
+
+        try:
+            return str(
+                self._tokenizer.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=True
+                )
+            )
+        except (jinja2.TemplateError, ValueError) as error:
+            roles = ", ".join(m["role"] for m in messages)
+            raise RecordError(
+                f"the chat template of {self.name} refuses messages with the roles {roles}: {error}"
+            ) from error
+
+    def token_text(self, ids: Sequence[int]) -> list[str]:
+        """Each id as text; several ids of one character give replacement marks."""
+        return [self._tokenizer.decode([int(i)]) for i in ids]
+
+    # -- numbers -------------------------------------------------------------------------------
+
+    def states(self, batch: Batch) -> list[torch.Tensor]:
+        """States of the last `keep` positions of each row, each (keep, width)."""
+        with torch.inference_mode(), quiet_transformers():
+            if not len(batch.shared):
+                return self._run(batch.rows, batch.keep, None)
+            return self._forked(batch)
+
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        """Logits (rows, vocab) of the law after each state."""
+        with torch.inference_mode():
+            return self._head(states) if self._head else states
+
+    def _run(self, rows: Sequence[IntArray], keep: Sequence[int], cache: Any) -> list[torch.Tensor]:
+        longest = max(map(len, rows))
+        ids = torch.zeros((len(rows), longest), dtype=torch.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.from_numpy(row)
+        ids = ids.to(self._model.device)
+        more = {"use_cache": False} if cache is None else {"cache": cache, "use_cache": True}
+        if self._head:
+            out = self._body(input_ids=ids, **more).last_hidden_state
+        else:
+            out = self._model(input_ids=ids, logits_to_keep=max(
+                longest - len(r) + k for r, k in zip(rows, keep, strict=True)
+            ), **more).logits  # fmt: skip
+        first = longest - out.shape[1]
+        return [
+            # A copy: a slice would keep the states of the whole prompt alive.
+            out[i, len(row) - k - first : len(row) - first].clone()
+            for i, (row, k) in enumerate(zip(rows, keep, strict=True))
+        ]
+
+    def _forked(self, batch: Batch) -> list[torch.Tensor]:
+        ids = torch.from_numpy(batch.shared)[None].to(self._model.device)
+        cache = self._body(input_ids=ids, use_cache=True).cache
+        longest = len(batch.shared) + max(map(len, batch.rows))
+        at_once = max(1, FORK_BYTES // max(1, self._cache_bytes_per_token(cache) * longest))
+        out: list[torch.Tensor] = []
+        for start in range(0, len(batch.rows), at_once):
+            rows = batch.rows[start : start + at_once]
+            is_last = start + at_once >= len(batch.rows)
+            fork = cache if is_last else copy.deepcopy(cache)
+            fork.batch_repeat_interleave(len(rows))
+            out += self._run(rows, batch.keep[start : start + at_once], fork)
+        return out
+
+    @staticmethod
+    def _cache_bytes_per_token(cache: Any) -> int:
+        total = 0
+        for layer in cache.layers:
+            for part in (layer.keys, layer.values):
+                total += part.element_size() * part.shape[1] * part.shape[3]
+        return total
+
+    def _probe(self, n: int) -> torch.Tensor:
+        # Fixed ids spread over the vocabulary; any would do, but results must not depend on a draw.
+        ids = (torch.arange(1, n + 1) * 7919) % self.vocabulary_size
+        return ids[None].to(self._model.device)
+
+    def _check_sharing(self) -> bool:
+        """Whether a forked prefix gives the states of the whole row."""
+        ids = self._probe(16)[0].cpu().numpy()
+        rows = (ids[9:], ids[9:13])
+        whole = self._run((ids, ids[:13]), (7, 4), None)
+        try:
+            forked = self._forked(Batch(ids[:9], rows, (7, 4)))
+        except (AttributeError, NotImplementedError, TypeError, ValueError, RuntimeError):
+            return False  # recurrent caches cannot be forked, or not in this way
+        # bfloat16 rounds differently along the two ways, float32 does not.
+        tolerance = 1e-4 if self.precision == "float32" else 0.1
+        scale = max(float(w.abs().max()) for w in whole)
+        return all(
+            float((w - f).abs().max()) <= tolerance * scale
+            for w, f in zip(whole, forked, strict=True)
+        )
+
+    def generate(
+        self, prompt_ids: IntArray, max_tokens: int, sampling: Sampling, rng: np.random.Generator
+    ) -> IntArray:
+        """Draw a response with transformers' own `generate`; its end token is not included."""
+        ids = torch.from_numpy(prompt_ids)[None].to(self._model.device)
+        how: dict[str, Any] = {"do_sample": False}
+        if sampling.temperature > 0:
+            how = {
+                "do_sample": True,
+                "temperature": sampling.temperature,
+                "top_k": sampling.top_k,
+                "top_p": sampling.top_p,
+            }
+        with torch.inference_mode(), quiet_transformers(), torch.random.fork_rng():
+            torch.manual_seed(int(rng.integers(2**31)))
+            out = self._model.generate(
+                ids, attention_mask=torch.ones_like(ids), max_new_tokens=max_tokens, **how
+            )
+        drawn = out[0, ids.shape[1] :].cpu().numpy().astype(np.int64)
+        ends = self._model.generation_config.eos_token_id
+        ends = [ends] if isinstance(ends, int) else ends or []
+        stops = np.flatnonzero(np.isin(drawn, ends))
+        return drawn[: stops[0]] if len(stops) else drawn

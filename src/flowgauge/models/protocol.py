@@ -1,0 +1,110 @@
+"""What flowgauge asks of a language model.
+
+    tokens fed     x_1  x_2  …  x_n      (prefix and response but the last token)
+    states          s_1  s_2  …  s_n      one per position; the last `keep` are wanted
+    logits(s_i)  →  law of x_{i+1}
+
+`states` is the expensive pass; `logits` turns any rows of states into rows over the vocabulary, so
+that the caller decides how many vocabulary rows exist at a time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from flowgauge.records import IntArray, Sampling
+from flowgauge.text.align import TextTokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of tokens that go through the model at once.
+
+    Attributes:
+        shared: Prefix of every row, computed once; empty for none.
+        rows: What follows it in each row, not empty.
+        keep: How many of each row's last positions are wanted.
+    """
+
+    shared: IntArray
+    rows: tuple[IntArray, ...]
+    keep: tuple[int, ...]
+
+
+class LanguageModel(TextTokenizer, Protocol):
+    """A next-token law with a tokenizer."""
+
+    @property
+    def name(self) -> str:
+        """As the user knows it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a weight does."""
+        ...
+
+    @property
+    def tokenizer_fingerprint(self) -> str:
+        """Changes when the tokenizer does."""
+        ...
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of next tokens."""
+        ...
+
+    @property
+    def context_length(self) -> int | None:
+        """Most tokens it reads, or None."""
+        ...
+
+    @property
+    def state_width(self) -> int:
+        """Numbers in one state."""
+        ...
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether `chat` can be called."""
+        ...
+
+    @property
+    def can_share_prefix(self) -> bool:
+        """Whether a prefix computed once serves several rows, checked at load."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """Number format of the weights."""
+        ...
+
+    def fast(self) -> "LanguageModel | None":
+        """A twin of lower precision; None where it would not be faster."""
+        ...
+
+    def chat(self, messages: list[dict[str, str]]) -> str:
+        """Messages through the model's own chat template, ready for the reply."""
+        ...
+
+    def token_text(self, ids: Sequence[int]) -> list[str]:
+        """Each id as readable text."""
+        ...
+
+    def states(self, batch: Batch) -> "list[torch.Tensor]":
+        """One tensor (keep, width) per row: states of its last `keep` positions."""
+        ...
+
+    def logits(self, states: "torch.Tensor") -> "torch.Tensor":
+        """Unnormalised log-probabilities (rows, vocab) of the next token."""
+        ...
+
+    def generate(
+        self, prompt_ids: IntArray, max_tokens: int, sampling: Sampling, rng: "np.random.Generator"
+    ) -> IntArray:
+        """Draw a response to `prompt_ids`, its end token not included."""
+        ...

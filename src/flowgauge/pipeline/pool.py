@@ -1,0 +1,115 @@
+"""The pool test in a run: is the response nearer to its own source than to other records' sources?
+
+Exact whatever the observer is (theory §3): under the null "the response was written without regard
+to which of these K+1 sources is its own" the e-value has expectation 1 and the p-value is valid.
+The counter-sources are chosen from the seed alone, never from a response or a score.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from flowgauge.anytime import exchangeable_evidence
+from flowgauge.errors import InputError
+from flowgauge.models.protocol import LanguageModel
+from flowgauge.pipeline.prepare import Prepared
+from flowgauge.records import FailedRow, Record, TokenScores
+from flowgauge.scores import ScoreSettings, log_likelihood
+from flowgauge.scores.plan import Context
+from flowgauge.text import Omit, Template, align, source_key, source_of, with_source_of
+
+#: With fewer counter-sources the p-value cannot reach 0.05.
+MIN_POOL = 19
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolEvidence:
+    """Result of the pool test for one response."""
+
+    e_value: float
+    p_value: float
+    rows: tuple[int, ...]
+
+
+class Pool:
+    """The sources of a run, in the seeded order in which they serve as counter-sources."""
+
+    def __init__(self, rows: Sequence[Record | FailedRow], size: int, seed: int) -> None:
+        self.size = size
+        distinct: dict[str, int] = {}
+        self._records: dict[int, Record] = {}
+        for number, row in enumerate(rows):
+            if isinstance(row, Record) and source_of(row) != "nothing":
+                distinct.setdefault(source_key(row), number)
+                self._records[number] = row
+        numbers = list(distinct.values())
+        order = np.random.default_rng(seed).permutation(len(numbers))
+        self._order = [numbers[i] for i in order]
+
+    @property
+    def is_available(self) -> bool:
+        """Whether any record can have `size` counter-sources."""
+        return len(self._order) > self.size
+
+    @property
+    def why_not(self) -> str:
+        """What is missing."""
+        return (
+            f"the pool test was left out: {self.size} counter-sources need {self.size + 1} "
+            f"different sources and the run has {len(self._order)}"
+        )
+
+    def evidence(
+        self,
+        items: Sequence[Prepared],
+        scores: Sequence[TokenScores],
+        lm: LanguageModel,
+        template: Template,
+        settings: ScoreSettings,
+    ) -> list[PoolEvidence | None]:
+        """Evidence for each item; None where it has too few counter-sources that fit."""
+        contexts: list[Context] = []
+        chosen: list[list[int]] = []
+        for item in items:
+            rows, more = self._counter_contexts(item, lm, template)
+            chosen.append(rows)
+            contexts += more
+        logs = iter(log_likelihood(contexts, lm, settings))
+        out: list[PoolEvidence | None] = []
+        for item_scores, rows in zip(scores, chosen, strict=True):
+            if not rows:
+                out.append(None)
+                continue
+            own = float(item_scores.log_p.sum())
+            found = exchangeable_evidence(np.array([own, *(next(logs) for _ in rows)]))
+            out.append(PoolEvidence(e_value=found.e_value, p_value=found.p_value, rows=tuple(rows)))
+        return out
+
+    def _counter_contexts(
+        self, item: Prepared, lm: LanguageModel, template: Template
+    ) -> tuple[list[int], list[Context]]:
+        own, kind = source_key(item.record), source_of(item.record)
+        rows: list[int] = []
+        contexts: list[Context] = []
+        if kind == "nothing" or not len(item.tokens.response_ids):
+            return rows, contexts
+        for number in self._order:
+            other = self._records[number]
+            if source_key(other) == own or source_of(other) != kind:
+                continue
+            swapped = with_source_of(item.record, other)
+            try:
+                prefix = align(
+                    item.record.id, template.compose(swapped, Omit()), item.record.response, lm
+                ).prompt_ids
+            except InputError:
+                continue
+            length = len(prefix) + len(item.tokens.response_ids)
+            if lm.context_length is not None and length > lm.context_length:
+                continue
+            rows.append(number)
+            contexts.append(Context(prefix, item.tokens.response_ids))
+            if len(rows) == self.size:
+                return rows, contexts
+        return [], []

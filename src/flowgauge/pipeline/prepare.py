@@ -1,0 +1,97 @@
+"""One record made ready for scoring: composed, aligned, checked against the context length."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from flowgauge.errors import ContextLengthError, InputError
+from flowgauge.models.protocol import LanguageModel
+from flowgauge.records import FailedRow, Record, Tokens
+from flowgauge.text import Composition, Reference, Template, align, truncate_documents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A record with its texts and tokens.
+
+    `record` is as given; `read` is what the model reads (shorter documents after truncation).
+    """
+
+    row: int
+    record: Record
+    read: Record
+    composition: Composition
+    tokens: Tokens
+
+
+def prepare(
+    row: int,
+    record: Record,
+    lm: LanguageModel,
+    template: Template,
+    reference: Reference,
+    *,
+    truncate: bool,
+) -> Prepared | FailedRow:
+    """The record ready for scoring, or the reason why it cannot be scored."""
+    try:
+        item = _compose(row, record, record, lm, template, reference)
+        if truncate:
+            item = _shortened(item, lm, template, reference)
+        _check_length(item, lm)
+    except InputError as error:
+        return FailedRow(row=row, id=record.id, kind=type(error).__name__, reason=str(error))
+    return item
+
+
+def _compose(
+    row: int,
+    record: Record,
+    read: Record,
+    lm: LanguageModel,
+    template: Template,
+    reference: Reference,
+) -> Prepared:
+    composition = template.compose(read, reference)
+    tokens = align(record.id, composition, record.response, lm)
+    return Prepared(row=row, record=record, read=read, composition=composition, tokens=tokens)
+
+
+def _excess(item: Prepared, lm: LanguageModel) -> int:
+    if lm.context_length is None:
+        return 0
+    longest = max(len(item.tokens.prompt_ids), len(item.tokens.reference_ids))
+    return longest + len(item.tokens.response_ids) - lm.context_length
+
+
+def _check_length(item: Prepared, lm: LanguageModel) -> None:
+    if _excess(item, lm) > 0:
+        raise ContextLengthError(
+            f"the prompt has {len(item.tokens.prompt_ids)} tokens and the response "
+            f"{len(item.tokens.response_ids)}, but {lm.name} reads at most {lm.context_length}; "
+            "shorten the documents, take a model with a longer context, or let flowgauge cut them "
+            "(--truncate, Settings(truncate=True)), which is noted in the row"
+        )
+
+
+def _shortened(
+    item: Prepared, lm: LanguageModel, template: Template, reference: Reference
+) -> Prepared:
+    """The documents cut from the end until prompt and response fit."""
+    documents = item.record.documents
+    if not documents or _excess(item, lm) <= 0:
+        return item
+    total, cut = sum(map(len, documents)), 0
+    current = item
+    while (excess := _excess(current, lm)) > 0 and cut < total:
+        in_documents = max(1, int(np.sum(current.tokens.prompt_part >= 0)))
+        # A token more than is needed, at this text's own characters per token.
+        cut = min(total, cut + max(1, round((excess + 1) * (total - cut) / in_documents)))
+        read = truncate_documents(item.record, cut)
+        current = _compose(item.row, item.record, read, lm, template, reference)
+    note = (
+        f"truncated, as asked: the last {cut} of {total} characters of the documents were cut to "
+        f"fit the context of {lm.context_length} tokens"
+    )
+    tokens = replace(current.tokens, notes=(*current.tokens.notes, note))
+    return replace(current, tokens=tokens)

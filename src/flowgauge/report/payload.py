@@ -1,0 +1,164 @@
+"""The tables of a run as the page's data: one index of all responses, one block per response.
+
+Columns stay columns and keep the store's names, so that a block can be held against the tables.
+The script parses the index at once and a block only when its response is chosen.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from flowgauge.report.digits import (
+    JsonNumber,
+    Prints,
+    print_level,
+    print_log,
+    print_nats,
+    print_p_value,
+    print_share,
+    shorten,
+    shorten_all,
+)
+
+_TITLE_CHARACTERS = 160
+
+_PRINTS: dict[str, Prints] = {
+    "flow_fraction": print_share,
+    "pool_p_value": print_p_value,
+    "alpha": print_level,
+    "log_p_nats": print_log,
+    "log_q_nats": print_log,
+}
+
+_INDEX_COLUMNS = ("row", "id", "flow_nats", "flow_fraction", "outcome", "n_tokens")
+#: Columns of the records that a block leaves out, or holds in another form.
+_NOT_COPIED = {"status", "kind", "reason", "labels"}
+_TOKEN_COLUMNS = (
+    "position",
+    "sentence",
+    "token_id",
+    "start",
+    "end",
+    "log_p_nats",
+    "log_q_nats",
+    "density_nats",
+    "flow_nats",
+    "drift_nats",
+    "compensator_nats",
+    "variance_nats2",
+    "entropy_p_nats",
+    "entropy_q_nats",
+)
+_SENTENCE_COLUMNS = (
+    "sentence",
+    "start",
+    "end",
+    "n_tokens",
+    "flow_nats",
+    "flow_fraction",
+    "surprisal_p_nats",
+    "surprisal_q_nats",
+    "drift_nats",
+)
+
+
+def measured_rows(records: pa.Table) -> pa.Table:
+    """The measured records, in the order of the input."""
+    return _with_status(records, "measured")
+
+
+def failed_rows(records: pa.Table) -> list[dict[str, Any]]:
+    """Row, id, kind and reason of each record that could not be measured, in input order."""
+    return list(_with_status(records, "failed").select(["row", "id", "kind", "reason"]).to_pylist())
+
+
+def _with_status(records: pa.Table, status: str) -> pa.Table:
+    chosen = [i for i, value in enumerate(records.column("status").to_pylist()) if value == status]
+    return records.take(pa.array(chosen, pa.int64())).sort_by("row")
+
+
+def index(measured: pa.Table) -> dict[str, Any]:
+    """What the list of responses shows: columns with one entry for each measured record."""
+    result: dict[str, Any] = {name: _column(measured, name) for name in _INDEX_COLUMNS}
+    texts = zip(
+        *(measured.column(c).to_pylist() for c in ("question", "instruction", "response")),
+        strict=True,
+    )
+    result["title"] = [_title(*three) for three in texts]
+    result["n_labels"] = [len(labels or ()) for labels in measured.column("labels").to_pylist()]
+    return result
+
+
+def _title(question: str | None, instruction: str | None, response: str | None) -> str:
+    text = " ".join((question or instruction or response or "").split())
+    return text if len(text) <= _TITLE_CHARACTERS else text[: _TITLE_CHARACTERS - 1] + "…"
+
+
+def blocks(
+    measured: pa.Table, tokens: pa.Table, sentences: pa.Table
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(row, data) of each measured record: its columns, its tokens and its sentences."""
+    tokens_of = _group(tokens, "position", _token_columns)
+    sentences_of = _group(sentences, "sentence", _sentence_columns)
+    for record in measured.to_pylist():
+        row = record["row"]
+        block = {
+            name: shorten(value, _PRINTS.get(name, print_nats))
+            if isinstance(value, float)
+            else value
+            for name, value in record.items()
+            if name not in _NOT_COPIED
+        }
+        labels = record["labels"] or []
+        block["labels"] = {key: [x[key] for x in labels] for key in ("start", "end", "kind")}
+        block["tokens"] = tokens_of(row)
+        block["sentences"] = sentences_of(row)
+        yield row, block
+
+
+def _group(
+    table: pa.Table, order: str, columns: Callable[[pa.Table], dict[str, Any]]
+) -> Callable[[int], dict[str, Any]]:
+    """Function from a row number to the columns of that row's part of the table."""
+    table = table.sort_by([("row", "ascending"), (order, "ascending")])
+    rows = np.asarray(table.column("row").to_pylist(), dtype=np.int64)
+
+    def part(row: int) -> dict[str, Any]:
+        first, last = np.searchsorted(rows, [row, row + 1])
+        return columns(table.slice(int(first), int(last - first)))
+
+    return part
+
+
+def _column(table: pa.Table, name: str) -> list[Any]:
+    values = table.column(name).to_pylist()
+    if pa.types.is_floating(table.schema.field(name).type):
+        return shorten_all(values, _PRINTS.get(name, print_nats))
+    return values
+
+
+def _token_columns(table: pa.Table) -> dict[str, Any]:
+    result: dict[str, Any] = {name: _column(table, name) for name in _TOKEN_COLUMNS}
+    words: dict[str, int] = {}
+    for name in ("alternatives_p", "alternatives_q"):
+        lists = table.column(name).to_pylist()
+        result[name] = [_alternatives(entries or (), words) for entries in lists]
+    result["words"] = list(words)
+    return result
+
+
+def _alternatives(
+    entries: tuple[Mapping[str, Any], ...], words: dict[str, int]
+) -> list[int | JsonNumber]:
+    """[id, word, log_p, id, word, log_p, …]; words are numbers into a table of the block."""
+    flat: list[int | JsonNumber] = []
+    for entry in entries:
+        word = words.setdefault(entry["text"] or "", len(words))
+        flat += [entry["id"], word, shorten(entry["log_p"], print_log)]
+    return flat
+
+
+def _sentence_columns(table: pa.Table) -> dict[str, Any]:
+    return {name: _column(table, name) for name in _SENTENCE_COLUMNS}

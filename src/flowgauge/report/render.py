@@ -1,0 +1,128 @@
+"""From a run to one HTML page that needs nothing else.
+
+The skeleton is a Jinja template with escaping on; style, script and data are put inside. A content
+security policy lets this one script run and nothing load, so even markup that got through would
+stay dead. The script is plain JavaScript, in the files of static/ in the order of SCRIPTS.
+"""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from flowgauge.report.digits import print_level
+from flowgauge.report.embed import embed_json
+from flowgauge.report.payload import blocks, failed_rows, index, measured_rows
+from flowgauge.report.view import RunView
+from flowgauge.report.words import headline, provenance_lines, remainder
+
+#: Parts of the page's script, in the order they run in.
+SCRIPTS = (
+    "dom.js",
+    "numbers.js",
+    "data.js",
+    "characters.js",
+    "state.js",
+    "response.js",
+    "panel.js",
+    "curve.js",
+    "sentences.js",
+    "verdict.js",
+    "list.js",
+    "overview.js",
+    "page.js",
+)
+
+
+def render(run: RunView) -> str:
+    """One self-contained HTML page that shows a run; numbers are the store's, in nats.
+
+    Nothing is computed anew but sums for the curve's band. The page is no judge of truth: it shows
+    which law the tokens of a response follow.
+
+    Args:
+        run: A run: its name, its manifest and its tables `records`, `tokens` and `sentences`.
+            A run without any measured response gives a page with the reasons.
+
+    Returns:
+        The page, from its doctype on; write it as UTF-8.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from flowgauge.store.schema import arrow_schema
+        >>> empty = SimpleNamespace(
+        ...     name="empty", manifest={}, table=lambda name: arrow_schema(name).empty_table()
+        ... )
+        >>> "This run holds no responses." in render(empty)
+        True
+    """
+    records = run.table("records")
+    measured, failed = measured_rows(records), failed_rows(records)
+    outcomes = [outcome or "" for outcome in measured.column("outcome").to_pylist()]
+    data = index(measured)
+    parts = blocks(measured, run.table("tokens"), run.table("sentences"))
+    style, script = _style(), _script()
+    return _template().render(
+        name=run.name,
+        headline=headline(outcomes, len(failed)),
+        remainder=remainder(outcomes, len(failed)),
+        observer=_observer(run.manifest),
+        alphas=_levels(measured.column("alpha").to_pylist()),
+        relative=Counter(measured.column("is_exact").to_pylist())[False],
+        measured=len(outcomes),
+        tokens=sum(data["n_tokens"]),
+        failed=failed,
+        provenance=provenance_lines(run.manifest),
+        index=embed_json(data),
+        blocks=((row, embed_json(block)) for row, block in parts),
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+
+
+def _observer(manifest: Mapping[str, Any]) -> str:
+    """Name of the model that scored, "" where the manifest does not say."""
+    model = manifest.get("model")
+    return str(model.get("name", "") if isinstance(model, Mapping) else model or "")
+
+
+def _levels(alphas: list[float | None]) -> str:
+    """The level or levels of the verdicts, as text."""
+    return ", ".join(print_level(alpha) for alpha in sorted({a for a in alphas if a is not None}))
+
+
+def _read(name: str) -> str:
+    return (files("flowgauge.report") / "static" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_read("page.html"))
+
+
+@cache
+def _style() -> Markup:
+    return Markup(_read("page.css"))
+
+
+@cache
+def _script() -> Markup:
+    body = "\n".join(_read(name) for name in SCRIPTS)
+    return Markup(f'(function () {{\n"use strict";\n{body}\n}})();')
+
+
+def _hash(text: str) -> str:
+    """The text's hash as a content security policy writes it."""
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"

@@ -1,0 +1,131 @@
+// The response as text, each token shaded by its density, walked by arrow keys.
+
+function drawResponse(record) {
+  const text = el("div", {
+    class: "text", role: "listbox", dir: "auto", "aria-orientation": "horizontal",
+    "aria-label": `Response, ${count(record.tokens.position.length, "token", "tokens")}; arrow keys move from token to token`,
+  });
+  const nodes = [];
+  for (const piece of pieces(record)) {
+    if (piece.token === null) {
+      text.append(el("span", { class: "unscored", role: "presentation" },
+        ...labelled(record, piece.start, piece.end)));
+      continue;
+    }
+    const node = drawToken(record, piece);
+    nodes[piece.token] = node;
+    text.append(node);
+  }
+  walkTokens(text, nodes);
+  return { text, nodes };
+}
+
+function drawToken(record, piece) {
+  const { token: j } = piece;
+  const density = record.tokens.density_nats[j];
+  const empty = piece.start === piece.end;
+  const breaks = record.characters.slice(piece.start, piece.end).includes("\n");
+  return el("span", {
+    class: `token ${shade(density)}${empty ? " part" : ""}${breaks ? " breaks" : ""}`,
+    role: "option", tabindex: -1, "data-token": j, "aria-selected": "false",
+    "aria-label": tokenLabel(record, piece, density),
+  }, ...labelled(record, piece.start, piece.end));
+}
+
+function tokenLabel(record, piece, density) {
+  const text = tokenText(record, piece.token).replace(/\n/g, " line break ");
+  const name = piece.shares !== null ? `further token of the character ${text}` : text.trim() || "blank";
+  const labels = record.labels.kind.filter((_, i) =>
+    record.labels.start[i] < record.tokens.end[piece.token] && record.tokens.start[piece.token] < record.labels.end[i]);
+  const human = labels.length ? `; human label: ${labels.join(", ")}` : "";
+  return `${name}: ${direction(density)}, density ${signed(density)} nats${human}`;
+}
+
+function labelled(record, start, end) {
+  return cutByLabels(record, start, end).filter((cut) => cut.end > cut.start).map((cut) => {
+    const text = record.characters.slice(cut.start, cut.end).join("");
+    if (!cut.labels.length) return text;
+    const begins = cut.labels.filter((i) => record.labels.start[i] === cut.start).map((i) => i + 1);
+    return el("span", { class: "label", "data-begins": begins.length ? begins.join(" ") : null }, text);
+  });
+}
+
+function walkTokens(text, nodes) {
+  const of = (event) => {
+    const node = event.target.closest(".token");
+    return node ? Number(node.dataset.token) : null;
+  };
+  text.addEventListener("pointerover", (event) => event.pointerType !== "touch" && previewToken(of(event)));
+  text.addEventListener("pointerleave", () => previewToken(null));
+  text.addEventListener("click", (event) => of(event) !== null && focusToken(nodes, of(event), true));
+  text.addEventListener("focusin", (event) => of(event) !== null && chooseToken(of(event)));
+  text.addEventListener("keydown", (event) => {
+    const next = nextToken(nodes, state.token, event);
+    if (next === null) return;
+    event.preventDefault();
+    focusToken(nodes, next, false);
+  });
+}
+
+// Keys bring the token into sight; a pointer is where the reader looks already.
+function focusToken(nodes, j, byPointer) {
+  nodes[j].focus({ preventScroll: byPointer });
+}
+
+function nextToken(nodes, j, event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || j === null) return null;
+  const last = nodes.length - 1;
+  switch (event.key) {
+    case "ArrowRight": return Math.min(j + 1, last);
+    case "ArrowLeft": return Math.max(j - 1, 0);
+    case "Home": return 0;
+    case "End": return last;
+    case "ArrowDown": return lineAway(nodes, j, 1);
+    case "ArrowUp": return lineAway(nodes, j, -1);
+    default: return null;
+  }
+}
+
+// The nearest token on the next line in that direction; j itself where there is none.
+function lineAway(nodes, j, step) {
+  const box = (k) => nodes[k].getClientRects()[0] || nodes[k].getBoundingClientRect();
+  const from = box(j);
+  let line = null;
+  let best = j;
+  for (let k = j + step; k >= 0 && k < nodes.length; k += step) {
+    const at = box(k);
+    if (Math.abs(at.top - from.top) < from.height / 2) continue;
+    if (line === null) line = at.top;
+    if (Math.abs(at.top - line) > from.height / 2) break;
+    if (best === j || Math.abs(at.left - from.left) < Math.abs(box(best).left - from.left)) best = k;
+  }
+  return best;
+}
+
+function drawLegend(record) {
+  const names = [...STEPS].reverse().map((s) => `−${s}`).concat(["0"], STEPS.map((s) => `+${s}`));
+  const swatches = names.map((name, k) => {
+    const n = k - STEPS.length;
+    const kind = n === 0 ? "shade-0" : n < 0 ? `shade-minus-${-n}` : `shade-plus-${n}`;
+    return el("span", { class: `swatch ${kind}` }, name);
+  });
+  return el("div", { class: "legend" },
+    el("div", { class: "scale", role: "img", "aria-label": "Scale of the shading, density in nats: from 4 or more against the source (orange, underlined) over neutral to 4 or more source-driven (blue)" },
+      el("span", { class: "swatches" }, ...swatches),
+      el("span", null, "← against the source"),
+      el("span", null, "source-driven →")),
+    el("p", { class: "scale-note" }, "Density of a token, that many nats or more; against the source it is also underlined",
+      record.labels.start.length ? el("span", null, "; ", el("span", { class: "label sample" }, "overlined"), " is labelled by people") : null, "."));
+}
+
+function drawLabels(record) {
+  const { labels } = record;
+  if (!labels.start.length) return null;
+  const items = labels.start.map((start, i) => el("li", null,
+    el("q", { class: "label-text" }, record.characters.slice(start, labels.end[i]).join("")),
+    el("span", { class: "label-kind" }, labels.kind[i] || "labelled")));
+  return el("section", { class: "human" },
+    el("h4", null, "Human labels"),
+    el("p", { class: "quiet" }, "Given by people with the data; no score has seen them."),
+    el("ol", null, ...items));
+}

@@ -1,0 +1,160 @@
+"""`score`: tokens in, float64 columns out.
+
+    contexts (P and Q of every record) → plan → states (body) → logits (head) → columns
+
+The body runs in batches with shared prefixes; the head multiplies many rows at once into one
+buffer; the reductions walk that buffer a few rows at a time. Memory does not grow with a response.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from flowgauge.errors import SettingsError
+from flowgauge.models.protocol import LanguageModel
+from flowgauge.records import ORDERS, IntArray, Tokens, TokenScores
+from flowgauge.scores.plan import Context, plan
+from flowgauge.scores.reduce import Columns, Reducer
+
+#: The logits of one piece of rows, both laws together, may take this much.
+PIECE_BYTES = 192 * 2**20
+#: The states of the records in flight may take this much.
+STATES_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreSettings:
+    """How columns are computed; what they are does not depend on it beyond rounding.
+
+    Args:
+        orders: λ grid of the log moments.
+        alternatives: How many likeliest tokens of each law are kept.
+        batch_tokens: Most tokens of one pass through the body, padding included.
+        share_prefixes: Compute a common prefix once; off only to check that it changes nothing.
+    """
+
+    orders: tuple[float, ...] = ORDERS
+    alternatives: int = 5
+    batch_tokens: int = 2048
+    share_prefixes: bool = True
+
+    def __post_init__(self) -> None:
+        if self.batch_tokens < 1 or self.alternatives < 1 or not np.isfinite(self.orders).all():
+            raise SettingsError(
+                f"{self}: batch_tokens and alternatives must be at least 1, orders finite"
+            )
+
+
+def score(
+    tokens: Sequence[Tokens],
+    lm: LanguageModel,
+    settings: ScoreSettings | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> list[TokenScores]:
+    """Columns of both laws for each record, in the order given [nats].
+
+    Args:
+        tokens: Records as token ids; one without response tokens gets empty columns.
+        lm: The model.
+        settings: See `ScoreSettings`.
+        advance: Told the number of records finished since the last call.
+
+    Returns:
+        One `TokenScores` a record, float64, whatever the precision of the model.
+
+    Example:
+        >>> from flowgauge.models import TabularModel
+        >>> from flowgauge.records import Record
+        >>> from flowgauge.text import Omit, PlainTemplate, align
+        >>> model = TabularModel(np.array([[0.9, 0.1], [0.1, 0.9]]))
+        >>> c = PlainTemplate().compose(Record(id="1", question="0", response="a"), Omit())
+        >>> [s] = score([align("1", c, "a", model)], model)
+        >>> (s.log_p - s.log_q).round(6), s.drift.round(6)
+        (array([0.587787]), array([0.368064]))
+    """
+    settings = settings or ScoreSettings()
+    done: list[TokenScores | None] = [None] * len(tokens)
+    for group in _groups(tokens, lm):
+        for i, result in zip(
+            group, _score_group([tokens[i] for i in group], lm, settings), strict=True
+        ):
+            done[i] = result
+        if advance:
+            advance(len(group))
+    return [d for d in done if d is not None]
+
+
+def _groups(tokens: Sequence[Tokens], lm: LanguageModel) -> list[list[int]]:
+    """Records in order of their prefixes, cut where their states would take too much memory."""
+    order = sorted(range(len(tokens)), key=lambda i: tokens[i].prompt_ids.tolist())
+    most = max(1, STATES_BYTES // (8 * lm.state_width))
+    groups: list[list[int]] = []
+    size = 0
+    for i in order:
+        n = len(tokens[i].response_ids)
+        if not groups or size + n > most:
+            groups.append([])
+            size = 0
+        groups[-1].append(i)
+        size += n
+    return groups
+
+
+def run_states(
+    contexts: Sequence[Context], lm: LanguageModel, settings: ScoreSettings
+) -> list[torch.Tensor]:
+    """States (continuation, width) of each context, through the batches of the plan."""
+    states: list[torch.Tensor] = [torch.empty(0)] * len(contexts)
+    share = settings.share_prefixes and lm.can_share_prefix
+    for planned in plan(contexts, batch_tokens=settings.batch_tokens, share_prefixes=share):
+        for i, s in zip(planned.contexts, lm.states(planned.batch), strict=True):
+            states[i] = s
+    return states
+
+
+def _score_group(
+    tokens: Sequence[Tokens], lm: LanguageModel, settings: ScoreSettings
+) -> list[TokenScores]:
+    prompted = [Context(t.prompt_ids, t.response_ids) for t in tokens]
+    # Records whose laws are the same text need one pass, not two.
+    is_same = [np.array_equal(t.prompt_ids, t.reference_ids) for t in tokens]
+    reference = [
+        Context(t.reference_ids, t.response_ids)
+        for t, same in zip(tokens, is_same, strict=True)
+        if not same
+    ]
+    states = run_states([*prompted, *reference], lm, settings)
+    of_p, rest = states[: len(tokens)], iter(states[len(tokens) :])
+    of_q = [p if same else next(rest) for p, same in zip(of_p, is_same, strict=True)]
+    lengths = [len(t.response_ids) for t in tokens]
+    columns = Columns(sum(lengths), settings.orders, min(settings.alternatives, lm.vocabulary_size))
+    if sum(lengths):
+        present = [i for i, n in enumerate(lengths) if n]
+        p, q = torch.cat([of_p[i] for i in present]), torch.cat([of_q[i] for i in present])
+        del states, of_p, of_q
+        ids = np.concatenate([t.response_ids for t in tokens])
+        _reduce_pieces(p, q, ids, lm, settings, columns)
+    ends = np.cumsum([0, *lengths])
+    return [columns.scores(slice(int(a), int(b))) for a, b in itertools.pairwise(ends)]
+
+
+def _reduce_pieces(
+    p: torch.Tensor,
+    q: torch.Tensor,
+    ids: IntArray,
+    lm: LanguageModel,
+    settings: ScoreSettings,
+    columns: Columns,
+) -> None:
+    reducer = Reducer(settings.orders, settings.alternatives)
+    rows = max(1, PIECE_BYTES // (2 * 4 * lm.vocabulary_size))
+    with torch.inference_mode():
+        for start in range(0, len(ids), rows):
+            here = slice(start, min(start + rows, len(ids)))
+            n = here.stop - here.start
+            # One product for both laws reads the head's weights once.
+            both = lm.logits(torch.cat((p[here], q[here])))
+            reducer.reduce(both[:n], both[n:], ids[here], columns, start)
