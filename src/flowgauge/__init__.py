@@ -1,5 +1,9 @@
 """flowgauge: where each token of a language model's text comes from, in nats.
 
+    lm  = fg.load_model("smollm2-135m")
+    run = fg.measure("answers.jsonl", lm)
+    fg.decide(run["r1"].flow, alpha=0.01)
+
 Names load when they are first used, so `import flowgauge` stays fast.
 """
 
@@ -7,29 +11,77 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flowgauge.anytime import decide as decide
+    from flowgauge.models import TabularModel as TabularModel
+    from flowgauge.models import load_model as load_model
+    from flowgauge.pipeline.measuring import measure as measure
+    from flowgauge.pipeline.settings import Settings as Settings
     from flowgauge.records import Author as Author
+    from flowgauge.records import Flow as Flow
     from flowgauge.records import Label as Label
     from flowgauge.records import Record as Record
     from flowgauge.records import Sampling as Sampling
     from flowgauge.records import Turn as Turn
+    from flowgauge.records import Verdict as Verdict
+    from flowgauge.report import render as render
+    from flowgauge.store import Run as Run
+    from flowgauge.store import open_run as open_run
+    from flowgauge.text import ChatTemplate as ChatTemplate
+    from flowgauge.text import PlainTemplate as PlainTemplate
+    from flowgauge.text import parse_record as parse_record
+    from flowgauge.text import read_records as read_records
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Author": "flowgauge.records",
-    "Label": "flowgauge.records",
-    "Record": "flowgauge.records",
-    "Sampling": "flowgauge.records",
-    "Turn": "flowgauge.records",
+    "Author": "records",
+    "ChatTemplate": "text",
+    "Flow": "records",
+    "Label": "records",
+    "PlainTemplate": "text",
+    "Record": "records",
+    "Run": "store",
+    "Sampling": "records",
+    "Settings": "pipeline",
+    "TabularModel": "models",
+    "Turn": "records",
+    "Verdict": "records",
+    "decide": "anytime",
+    "load_model": "models",
+    "measure": "pipeline",
+    "open_run": "store",
+    "parse_record": "text",
+    "read_records": "text",
+    "render": "report",
 }
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "Author",
+    "ChatTemplate",
+    "Flow",
+    "Label",
+    "PlainTemplate",
+    "Record",
+    "Run",
+    "Sampling",
+    "Settings",
+    "TabularModel",
+    "Turn",
+    "Verdict",
+    "decide",
+    "load_model",
+    "measure",
+    "open_run",
+    "parse_record",
+    "read_records",
+    "render",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'flowgauge' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    value = getattr(import_module(f"flowgauge.{_HOME[name]}"), name)
     globals()[name] = value
     return value
 

@@ -94,8 +94,8 @@ def test_summed_transfer_entropy_is_delayed_directed_information():
     rng = np.random.default_rng(4)
     table = rng.dirichlet(np.ones(16)).reshape(2, 2, 2, 2)  # x_1 x_2 y_1 y_2
     # Delayed by one: y_1 sees no x, y_2 sees x_1.
-    blank = table[None]  # x_0 without alternatives arrives with y_1, x_1 with y_2
-    delayed = directed_information(blank.sum(axis=2)[:, :, :, :], [0, 1], [2, 3])
+    shifted = table[None].sum(axis=2)  # x_0, without alternatives, arrives with y_1; x_1 with y_2
+    delayed = directed_information(shifted, [0, 1], [2, 3])
     assert transfer_entropy(table, [0], 3, [2]) == pytest.approx(delayed, abs=1e-14)
 
 

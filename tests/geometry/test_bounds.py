@@ -57,9 +57,7 @@ def test_bounds_are_ordered_below_every_coupling(seed, n, m):
     c, d, p, q, rng = clouds(seed, n, m)
     bounds = gromov_wasserstein_bounds(c, d, p, q)
     random = monotone_coupling(rng.random(n), rng.random(m), p, q)
-    upper = min(
-        coupling_distortion(c, d, t) for t in (np.outer(p, q), random, bounds.coupling)
-    )
+    upper = min(coupling_distortion(c, d, t) for t in (np.outer(p, q), random, bounds.coupling))
     assert bounds.flb <= bounds.tlb + TINY
     assert bounds.slb <= bounds.tlb + TINY
     assert bounds.lower <= upper + TINY

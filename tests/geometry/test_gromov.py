@@ -77,9 +77,7 @@ def test_isometric_copy_has_value_zero(seed, solver):
     order = rng.permutation(25)
     c, d = euclidean_distances(x), euclidean_distances((x @ turn[:4])[order])
     for p in (np.full(25, 1 / 25), rng.dirichlet(np.ones(25))):
-        result = gromov_wasserstein(
-            c, d, p, p[order], GromovWassersteinSettings(solver=solver)
-        )
+        result = gromov_wasserstein(c, d, p, p[order], GromovWassersteinSettings(solver=solver))
         assert result.value < TINY
         assert result.gap < TINY
 

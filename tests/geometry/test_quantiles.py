@@ -23,9 +23,10 @@ def draw(seed, n, m):
 def test_squared_wasserstein_is_the_linear_programme(seed, n, m):
     u, v, p, q = draw(seed, n, m)
     # HiGHS solves to 1e-7 feasibility, values here are of order 1
-    assert abs(
-        quantiles.squared_wasserstein(u, v, p, q) - naive_squared_wasserstein(u, v, p, q)
-    ) < 1e-7
+    assert (
+        abs(quantiles.squared_wasserstein(u, v, p, q) - naive_squared_wasserstein(u, v, p, q))
+        < 1e-7
+    )
 
 
 @given(SEEDS, SIZES, SIZES)
@@ -33,9 +34,9 @@ def test_squared_wasserstein_is_the_linear_programme(seed, n, m):
 def test_squared_wasserstein_agrees_with_pot(seed, n, m):
     u, v, p, q = draw(seed, n, m)
     # rounding alone
-    assert abs(
-        quantiles.squared_wasserstein(u, v, p, q) - ot.wasserstein_1d(u, v, p, q, p=2)
-    ) < 1e-12
+    assert (
+        abs(quantiles.squared_wasserstein(u, v, p, q) - ot.wasserstein_1d(u, v, p, q, p=2)) < 1e-12
+    )
 
 
 def test_rows_are_one_by_one():
@@ -62,9 +63,7 @@ def test_cells_never_exceed_the_distance(seed, n, m, cells):
 def test_many_cells_reach_the_distance():
     u, v, p, q = draw(11, 6, 5)
     exact = quantiles.squared_wasserstein(u, v, p, q)
-    left, right = (
-        quantiles.cell_features(a[None, :], w, 20_000) for a, w in ((u, p), (v, q))
-    )
+    left, right = (quantiles.cell_features(a[None, :], w, 20_000) for a, w in ((u, p), (v, q)))
     # at most n + m of the cells hold a step, each loses at most its share of the range squared
     assert 0 <= exact - quantiles.squared_distances(left, right)[0, 0] < 11 * 25 / 20_000
 

@@ -20,14 +20,17 @@ def spaces():
     c = euclidean_distances(rng.standard_normal((12, 3)))
     d = euclidean_distances(rng.standard_normal((9, 2)))
     p, q = rng.dirichlet(np.ones(12)), rng.dirichlet(np.ones(9))
-    return module.Spaces(
-        c1=c, c2=d, p=p, q=q, bounds=gromov_wasserstein_bounds(c, d, p, q)
-    )
+    return module.Spaces(c1=c, c2=d, p=p, q=q, bounds=gromov_wasserstein_bounds(c, d, p, q))
 
 
 @pytest.mark.parametrize(
     "solver",
-    [ConditionalGradient(), Entropic(), Entropic(epsilon=0.05, refine=None), Entropic(epsilon=1e-9)],
+    [
+        ConditionalGradient(),
+        Entropic(),
+        Entropic(epsilon=0.05, refine=None),
+        Entropic(epsilon=1e-9),
+    ],
 )
 @pytest.mark.parametrize(
     "start",

@@ -57,9 +57,7 @@ def two_point_minimum(c, d, p, q):
     low, high = max(0.0, p[0] + q[0] - 1.0), min(p[0], q[0])
 
     def value(t):
-        return naive_distortion(
-            c, d, np.array([[t, p[0] - t], [q[0] - t, 1.0 - p[0] - q[0] + t]])
-        )
+        return naive_distortion(c, d, np.array([[t, p[0] - t], [q[0] - t, 1.0 - p[0] - q[0] + t]]))
 
     middle = (low + high) / 2
     ends = [value(low), value(middle), value(high)]

@@ -34,7 +34,7 @@ def test_six_digits_are_kept_where_they_suffice() -> None:
 
 
 def test_a_second_rounding_does_not_move_the_last_digit() -> None:
-    value = 12.34549
+    value = 10.00049
     assert print_nats(float(f"{value:.6g}")) != print_nats(value)  # six digits alone would
     assert shorten(value, print_nats) == value
 

@@ -4,8 +4,9 @@ Symbols given symbols by counts, symbols given numbers by a softmax network, num
 richer law starts as the poorer one in each case. torch is imported only where a network is fitted.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -95,22 +96,36 @@ class DifferenceOfEntropies:
         else:
             target = torch.from_numpy(features((y,), sizes[0]))
             density = networks.MixtureDensity(target.shape[1], self.components, generator)
-        widths = [0, features(z, sizes[0]).shape[1]] if z else [0]
+        split = sum(sizes[:2])
+        held_out = [context[split:], target[split:]]
+        widths = [0, *([features(z, sizes[0]).shape[1]] if z else []), context.shape[1]]
         log_p, steps, converged = [], 0, True
-        for inputs in (*widths, context.shape[1]):
-            if inputs:
-                density.add_stage(inputs, self.training.hidden, generator)
-            taken, done = networks.fit(
-                density,
-                lambda network, rows: -network(rows[0], rows[1]).mean(),
-                [context, target],
-                self.training,
-                generator,
-            )
-            steps, converged = steps + taken, converged and done
-            held_out = [a[sizes[0] + sizes[1] :] for a in (context, target)]
+        for inputs in widths:
+            for add in _stages(density, inputs, self.training, generator):
+                add()
+                taken, done = networks.fit(
+                    density, _loss, [context, target], self.training, generator
+                )
+                steps, converged = steps + taken, converged and done
             pieces = networks.evaluate_pieces(
                 lambda rows: density(rows[0], rows[1]), held_out, networks.PIECE
             )
             log_p.append(np.concatenate(pieces))
         return log_p[-2], log_p[-1], steps, converged
+
+
+def _stages(
+    density: Any, inputs: int, training: Training, generator: Any
+) -> list[Callable[[], None]]:
+    """What is added before each fit: nothing for the constant law, else a linear map, then a network."""
+    if not inputs:
+        return [lambda: None]
+    return [
+        lambda: density.add_linear(inputs),
+        lambda: density.add_network(inputs, training.hidden, generator),
+    ]
+
+
+def _loss(network: Any, rows: Sequence[Any]) -> Any:
+    """Mean surprisal of a batch."""
+    return -network(rows[0], rows[1]).mean()

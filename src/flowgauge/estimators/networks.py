@@ -74,55 +74,68 @@ class Critic(nn.Module):
 
 
 class Density(nn.Module):
-    """A law of y whose parameters are a constant plus one network per stage.
+    """A law of y that learns from more and more columns of the features.
 
-    Stage k reads the first columns of the features only. A new stage starts at 0, so a richer context begins as the
-    poorer one and leaves it only where that helps on held-out rows.
+    Each stage, a linear map or a network on the first columns, is added at 0: a richer law begins as the poorer one and
+    leaves it only where that helps on held-out rows.
     """
 
-    def __init__(self, parameters: Tensor) -> None:
+    def __init__(self, parameters: Tensor, linear_outputs: int) -> None:
         super().__init__()
         self.constant = nn.Parameter(parameters)
-        self.stages = nn.ModuleList()
-        self.stage_inputs: list[int] = []
+        self.linear_outputs = linear_outputs
+        self.linears = nn.ParameterList()
+        self.networks = nn.ModuleList()
 
-    def add_stage(
+    def add_linear(self, inputs: int) -> None:
+        """A linear dependence on the first `inputs` columns, of few parameters."""
+        zeros = torch.zeros((inputs, self.linear_outputs), dtype=torch.float64)
+        self.linears.append(nn.Parameter(zeros))
+
+    def add_network(
         self, inputs: int, hidden: tuple[int, ...], generator: torch.Generator
     ) -> None:
-        """Lets the parameters depend on the first `inputs` columns of the features."""
-        stage = Mlp(inputs, hidden, len(self.constant), last_scale=0.0, generator=generator)
-        self.stages.append(stage)
-        self.stage_inputs.append(inputs)
+        """A network from the first `inputs` columns to all parameters."""
+        outputs = len(self.constant)
+        self.networks.append(Mlp(inputs, hidden, outputs, last_scale=0.0, generator=generator))
+
+    def linear_at(self, features: Tensor) -> Tensor:
+        """(sample, linear output) the sum of the linear maps."""
+        total = torch.zeros((len(features), self.linear_outputs), dtype=torch.float64)
+        for matrix in self.linears:
+            total = total + features[:, : len(matrix)] @ matrix
+        return total
 
     def parameters_at(self, features: Tensor) -> Tensor:
-        """(sample, parameter) at each row of the features."""
+        """(sample, parameter) the constant and the networks."""
         total = self.constant.expand(len(features), -1)
-        for stage, inputs in zip(self.stages, self.stage_inputs, strict=True):
-            total = total + stage(features[:, :inputs])
+        for network in self.networks:
+            total = total + network(features[:, : len(network.skip)])
         return total
 
 
 class SoftmaxDensity(Density):
-    """A law on symbols 0..K−1."""
+    """A law on symbols 0..K−1; the linear maps act on its logits."""
 
     def __init__(self, n_symbols: int) -> None:
-        super().__init__(torch.zeros(n_symbols, dtype=torch.float64))
+        super().__init__(torch.zeros(n_symbols, dtype=torch.float64), n_symbols)
 
     def forward(self, features: Tensor, y: Tensor) -> Tensor:
         """(sample,) log-probability of the symbols y (sample,)."""
-        log_p = torch.log_softmax(self.parameters_at(features), dim=1)
+        logits = self.parameters_at(features) + self.linear_at(features)
+        log_p = torch.log_softmax(logits, dim=1)
         return log_p.gather(1, y[:, None])[:, 0]
 
 
 class MixtureDensity(Density):
-    """A mixture of Gaussians with full precision matrices on (sample, dim)."""
+    """A mixture of Gaussians with full precision matrices on (sample, dim); the linear maps shift it whole."""
 
     def __init__(self, dim: int, components: int, generator: torch.Generator) -> None:
         self.dim, self.components = dim, components
         self.rows, self.columns = torch.tril_indices(dim, dim, offset=-1)
         means = torch.randn((components, dim), generator=generator, dtype=torch.float64)
         rest = torch.zeros((components, 1 + dim + len(self.rows)), dtype=torch.float64)
-        super().__init__(torch.cat([0.5 * means, rest], dim=1).reshape(-1))
+        super().__init__(torch.cat([0.5 * means, rest], dim=1).reshape(-1), dim)
 
     def forward(self, features: Tensor, y: Tensor) -> Tensor:
         """(sample,) log-density at y (sample, dim)."""
@@ -132,7 +145,8 @@ class MixtureDensity(Density):
         log_diagonal, below = raw[..., dim + 1 : 2 * dim + 1], raw[..., 2 * dim + 1 :]
         factor = torch.diag_embed(torch.exp(log_diagonal))
         factor[..., self.rows, self.columns] = below
-        white = (factor @ (y[:, None, :] - means)[..., None])[..., 0]
+        shifted = (y - self.linear_at(features))[:, None, :]
+        white = (factor @ (shifted - means)[..., None])[..., 0]
         log_normal = log_diagonal.sum(-1) - 0.5 * (white**2).sum(-1)
         constant = -0.5 * dim * math.log(2 * math.pi)
         return torch.logsumexp(log_weights + log_normal, dim=1) + constant

@@ -80,10 +80,10 @@ def gaussian_directed_information(
         [massey:90]; [massey:05]; theory §1.
 
     Example:
-        >>> noise = np.diag([1.0, 0.25])  # x white; y_t = 0.5 y_{t−1} + 0.8 x_{t−1} + e
+        >>> noise = np.diag([1.0, 0.25])  # x white; y_t = 0.5 y_{t−1} + 0.8 x_{t−1} + e: 2 · ½ log(0.89/0.25)
         >>> result = gaussian_directed_information([[0, 0], [0.8, 0.5]], noise, [0], [1], horizon=3)
         >>> round(result.forward_nats, 6), round(result.backward_nats, 6)
-        (1.23163, 0.0)
+        (1.269761, 0.0)
     """
     a, sigma = _checked_model(coefficients, innovations)
     x, y = _checked_axes(x_axes, y_axes, len(sigma))

@@ -35,6 +35,8 @@ class GromovWassersteinSettings:
         solver: `ConditionalGradient`, `Entropic`, or any function of that form.
         starts: Functions from the spaces to a coupling; those that return None are left out.
         random_starts: How many random starts besides, 0 or more; they need `rng`.
+        max_exchanges: Most pairwise exchanges after each start, 0 or more; made where the result
+            is a permutation (equal weights) and both matrices are symmetric.
         bounds: Settings of the lower bounds.
     """
 
@@ -46,6 +48,7 @@ class GromovWassersteinSettings:
         identity_start,
     )
     random_starts: int = 0
+    max_exchanges: int = 200
     bounds: BoundSettings = field(default_factory=BoundSettings)
 
     def __post_init__(self) -> None:
@@ -54,6 +57,8 @@ class GromovWassersteinSettings:
                 f"{len(self.starts)} starts and {self.random_starts} random ones were given; "
                 "at least one is needed, and no negative number"
             )
+        if self.max_exchanges < 0:
+            raise SettingsError(f"max_exchanges = {self.max_exchanges}, at least 0 is needed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +144,7 @@ def gromov_wasserstein(
     starts = chosen.starts + _random_starts(chosen.random_starts, rng)
     bounds = spaces_bounds(first, second, weights, others, chosen.bounds)
     spaces = Spaces(c1=first, c2=second, p=weights, q=others, bounds=bounds)
-    return _best_of(spaces, starts, chosen.solver)
+    return _best_of(spaces, starts, chosen)
 
 
 def _random_starts(count: int, rng: np.random.Generator | None) -> tuple[Start, ...]:
@@ -152,13 +157,13 @@ def _random_starts(count: int, rng: np.random.Generator | None) -> tuple[Start, 
     return (random_start(rng),) * count
 
 
-def _best_of(spaces: Spaces, starts: tuple[Start, ...], solver: Solver) -> GromovWasserstein:
+def _best_of(
+    spaces: Spaces, starts: tuple[Start, ...], settings: GromovWassersteinSettings
+) -> GromovWasserstein:
     """Run every start that applies and keep the lowest value; the earlier one on a tie."""
     names = [getattr(start, "__name__", type(start).__name__) for start in starts]
-    runs = [
-        (name, run_start(spaces, start, solver)) for name, start in zip(names, starts, strict=True)
-    ]
-    done = [(name, *run) for name, run in runs if run is not None]
+    runs = [run_start(spaces, start, settings.solver, settings.max_exchanges) for start in starts]
+    done = [(name, *run) for name, run in zip(names, runs, strict=True) if run is not None]
     if not done:
         raise SettingsError(
             f"none of the starts {names} applies to {len(spaces.p)} and {len(spaces.q)} points: "

@@ -9,6 +9,9 @@ import numpy as np
 
 from flowgauge.records import FloatArray, IntArray
 
+#: Rows cut into cells together: bounds the memory to some 256 · (values + cells) numbers.
+ROWS_AT_ONCE = 256
+
 
 def sort_weighted(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Rows of values sorted, and the cumulative weights in that order; both (row, value)."""
@@ -84,14 +87,9 @@ def cell_features(values: FloatArray, weights: FloatArray, cells: int) -> FloatA
     in L₂, ∫(F − G)² ≥ (mean F − mean G)² + (spread F − spread G)². They equal it where both
     quantile functions are constant in every cell. Scaled by 1/√cells, so that no factor is left.
     """
-    ordered, levels = sort_weighted(values, weights)
-    edges = np.linspace(0.0, 1.0, cells + 1)
-    masses = np.diff(levels, axis=1, prepend=0.0)
-    centre = ordered.mean(axis=1, keepdims=True)  # differences of running sums lose fewer digits
-    first = _integrate(ordered - centre, masses, levels, edges) * cells
-    second = _integrate((ordered - centre) ** 2, masses, levels, edges) * cells
-    spread = np.sqrt(np.maximum(second - first**2, 0.0))
-    return np.concatenate([first + centre, spread], axis=1) / np.sqrt(cells)
+    blocks = [values[i : i + ROWS_AT_ONCE] for i in range(0, len(values), ROWS_AT_ONCE)]
+    parts = [_cells_of(block, weights, cells) for block in blocks]
+    return np.concatenate(parts) / np.sqrt(cells)
 
 
 def squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -104,16 +102,23 @@ def squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.maximum(square, 0.0, out=square)
 
 
-def _integrate(
-    values: FloatArray, masses: FloatArray, levels: FloatArray, edges: FloatArray
-) -> FloatArray:
-    """Integrals of staircases over the cells between edges: (row, cell)."""
-    knots = np.concatenate([np.zeros((len(values), 1)), levels], axis=1)
-    running = np.concatenate(
-        [np.zeros((len(values), 1)), np.cumsum(values * masses, axis=1)], axis=1
-    )
-    rows = [np.interp(edges, x, y) for x, y in zip(knots, running, strict=True)]
-    return np.diff(np.stack(rows), axis=1)
+def _cells_of(values: FloatArray, weights: FloatArray, cells: int) -> FloatArray:
+    """Means and spreads in cells, not yet scaled."""
+    ordered, levels = sort_weighted(values, weights)
+    edges = np.arange(1, cells + 1) / cells
+    widths, cell, item = merge_levels(edges, levels)
+    height = np.take_along_axis(ordered, item, axis=1)
+    place = (cell + cells * np.arange(len(values))[:, None]).ravel()
+
+    def total(strips: FloatArray) -> FloatArray:
+        sums = np.bincount(place, strips.ravel(), minlength=len(values) * cells)
+        return np.asarray(sums.reshape(len(values), cells), dtype=np.float64)
+
+    mass = total(widths)
+    mean = total(widths * height) / mass
+    # about the mean, not from the mean of squares: no digits are lost where nothing varies
+    away = height - np.take_along_axis(mean, cell, axis=1)
+    return np.concatenate([mean, np.sqrt(total(widths * away**2) / mass)], axis=1)
 
 
 def _between(

@@ -15,7 +15,8 @@ import numpy as np
 from flowgauge.errors import SettingsError
 from flowgauge.geometry.bounds import GromovWassersteinBounds, eccentricity
 from flowgauge.geometry.distortion import plan_distortion
-from flowgauge.geometry.inputs import load_pot
+from flowgauge.geometry.exchange import exchange, permutation_of
+from flowgauge.geometry.inputs import is_uniform, load_pot
 from flowgauge.geometry.transport import MAX_PIVOTS, monotone_coupling, round_to_marginals
 from flowgauge.records import FloatArray
 
@@ -41,6 +42,11 @@ class Spaces:
         """Mean squared dissimilarity of both spaces together; 1 where all are 0."""
         square = float(self.p @ self.c1**2 @ self.p) + float(self.q @ self.c2**2 @ self.q)
         return square if square > 0 else 1.0
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether both matrices are their own transposes, exactly."""
+        return bool(np.array_equal(self.c1, self.c1.T) and np.array_equal(self.c2, self.c2.T))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,20 +187,37 @@ def identity_start(spaces: Spaces) -> FloatArray | None:
 
 
 def random_start(rng: np.random.Generator) -> Start:
-    """A start half independent, half a random matching; every call of it draws another one."""
+    """A start near independence, tilted to a random matching; every call draws another one."""
 
     def random_start(spaces: Spaces) -> FloatArray:
         scores, others = rng.random(len(spaces.p)), rng.random(len(spaces.q))
         matching = monotone_coupling(scores, others, spaces.p, spaces.q)
-        return 0.5 * (matching + product_start(spaces))
+        return 0.2 * matching + 0.8 * product_start(spaces)
 
     return random_start
 
 
-def run_start(spaces: Spaces, start: Start, solver: Solver) -> tuple[float, LocalOptimum] | None:
+def run_start(
+    spaces: Spaces, start: Start, solver: Solver, max_exchanges: int
+) -> tuple[float, LocalOptimum] | None:
     """Value and optimum from one start; None where the start does not apply."""
     plan = start(spaces)
     if plan is None:
         return None
-    end = solver(spaces, plan)
+    end = _exchanged(spaces, solver(spaces, plan), max_exchanges)
     return plan_distortion(spaces.c1, spaces.c2, end.coupling), end
+
+
+def _exchanged(spaces: Spaces, end: LocalOptimum, limit: int) -> LocalOptimum:
+    """The optimum after pairwise exchanges, where it is a permutation of symmetric spaces."""
+    order = permutation_of(end.coupling) if is_uniform(spaces.p) and is_uniform(spaces.q) else None
+    if order is None or limit == 0 or not spaces.is_symmetric:
+        return end
+    order, done = exchange(spaces.c1, spaces.c2, order, limit)
+    plan = np.zeros_like(end.coupling)
+    plan[np.arange(len(order)), order] = spaces.p
+    return LocalOptimum(
+        coupling=plan,
+        iterations=end.iterations + done,
+        converged=end.converged and done < limit,
+    )

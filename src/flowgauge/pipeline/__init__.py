@@ -1,6 +1,6 @@
 """The pipeline: from records to a run, the one place where the layers are joined."""
 
-from flowgauge.pipeline.measure import Settings as Settings
-from flowgauge.pipeline.measure import measure as measure
+from flowgauge.pipeline.measuring import measure as measure
+from flowgauge.pipeline.settings import Settings as Settings
 
 __all__ = ["Settings", "measure"]

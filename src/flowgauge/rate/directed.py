@@ -97,7 +97,8 @@ def directed_rate_distortion(
     exact = rate_distortion_curve(flat, weights, targets, settings)
     shares = np.asarray(weights, dtype=np.float64)
     tokens = [
-        _per_token_point(table, shares, float(target), settings) for target in exact.distortion
+        _per_token_point(table, shares, point, settings)
+        for point in zip(exact.distortion, exact.multiplier, strict=True)
     ]
     return DirectedRateDistortion(
         distortion=exact.distortion,
@@ -127,17 +128,28 @@ def per_token_laws(
         laws = np.empty_like(true)
         for prefix in range(prefixes):
             log_posterior = safe_log(weights) + log_q[:, prefix]
-            laws[:, prefix] = _position_laws(
-                true[:, prefix], log_posterior, multiplier, settings
+            position = _Position(
+                true=true[:, prefix],
+                log_weights=log_posterior,
+                multiplier=multiplier * true[:, prefix].sum(axis=-1) / np.exp(log_q[:, prefix]),
             )
+            laws[:, prefix] = _position_laws(position, settings)
         log_q = (log_q[:, :, None] + laws).reshape(shape[0], -1)
     return log_q.reshape(shape)
 
 
-def _position_laws(
-    true: FloatArray, log_weights: FloatArray, multiplier: float, settings: AlternationSettings
-) -> FloatArray:
-    """log q (source, vocab) of one prefix; `true` is (source, vocab), unnormalised."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Position:
+    """One prefix: P(prefix, token | s), log of w_s q(prefix | s), λ per source."""
+
+    true: FloatArray
+    log_weights: FloatArray
+    multiplier: FloatArray
+
+
+def _position_laws(position: _Position, settings: AlternationSettings) -> FloatArray:
+    """log q (source, vocab) of one prefix."""
+    true, log_weights = position.true, position.log_weights
     mass = true.sum(axis=-1)
     alive = (mass > 0) & (log_weights > -np.inf)
     vocab = true.shape[1]
@@ -149,7 +161,7 @@ def _position_laws(
     mean = weights @ law
     tokens = mean > 0
     log_p = safe_log(law[:, tokens])
-    lam = np.full(len(log_p), multiplier)
+    lam = position.multiplier[alive]
 
     def answers(log_m: FloatArray) -> FloatArray:
         reference = np.broadcast_to(log_m, log_p.shape)
@@ -169,9 +181,16 @@ def _position_laws(
 
 
 def _per_token_point(
-    p: FloatArray, weights: FloatArray, target: float, settings: AlternationSettings
+    p: FloatArray,
+    weights: FloatArray,
+    point: tuple[float, float],
+    settings: AlternationSettings,
 ) -> tuple[float, float, float]:
-    """(distortion, rate, λ) of the per-token laws at a target, by bisection on log λ."""
+    """(distortion, rate, λ) of the per-token laws at a point (D, λ) of R(D), by bisection on log λ.
+
+    At the ends of the curve (λ = ∞: q = p; λ = 0: one law for all) there is nothing to solve.
+    """
+    target, exact = point
     flat = p.reshape(p.shape[0], -1)
     log_p = safe_log(flat)
 
@@ -181,13 +200,10 @@ def _per_token_point(
         distortion = float(weights @ (flat * log_ratio(log_p, laws)).sum(axis=-1))
         return distortion, mutual_information(laws, mean, weights)
 
-    information = measure(log_p)[1]
-    if target <= 0.0:
-        return 0.0, information, np.inf
-    if target >= information:
-        return information, 0.0, 0.0
-    low, high = -12.0, 16.0
-    for _ in range(200):
+    if exact in (0.0, np.inf):
+        return target, 0.0 if exact == 0.0 else measure(log_p)[1], exact
+    low, high = np.log(exact) - 6.0, np.log(exact) + 6.0
+    for _ in range(60):
         middle = 0.5 * (low + high)
         distortion, rate = measure(per_token_laws(p, weights, float(np.exp(middle)), settings))
         if abs(distortion - target) <= 1e-9:

@@ -1,6 +1,6 @@
 """Numbers for the page: six significant digits that print as the stored number would.
 
-Rounding twice can move the last printed digit (12.34549 → 12.3455 → 12.346). A value is therefore
+Rounding twice can move the last printed digit (10.00049 → 10.0005 → 10.001). A value is therefore
 shortened to six significant digits, or to as many more as its printed form needs. The forms here
 are those of static/numbers.js.
 """
@@ -54,8 +54,8 @@ def shorten(value: float | None, prints: Prints) -> JsonNumber:
         A float; None for no value; "Infinity" or "-Infinity", which JSON cannot write as numbers.
 
     Example:
-        >>> [shorten(value, print_nats) for value in (1 / 3, 12.34549, float("nan"))]
-        [0.333333, 12.34549, None]
+        >>> [shorten(value, print_nats) for value in (1 / 3, 10.00049, float("nan"))]
+        [0.333333, 10.00049, None]
     """
     if value is None or math.isnan(value):
         return None

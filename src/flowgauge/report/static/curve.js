@@ -65,7 +65,7 @@ function plotCurve(record, width) {
   const height = barTop + PLOT.bars + PLOT.foot;
   const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": curveWords(record) });
   const plot = { root, width, x, y, cursor: svg("g", { class: "cursor" }) };
-  root.append(
+  fill(root, null, [
     svg("defs", null, svg("clipPath", { id: "plot-area" },
       svg("rect", { x: PLOT.left, y: PLOT.top, width: inner, height: PLOT.height }))),
     axes(y, width, PLOT.top, bottom, "flow [nats]", 5),
@@ -76,7 +76,7 @@ function plotCurve(record, width) {
     positionAxis(n, x, barTop + PLOT.bars, width),
     crossing(record, record.first_crossing, plot, "crossing", "evidence crosses"),
     crossing(record, record.first_crossing_against, plot, "crossing-against", "evidence against P"),
-    plot.cursor);
+    plot.cursor]);
   return plot;
 }
 

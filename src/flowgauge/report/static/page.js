@@ -61,7 +61,7 @@ function choose(parts, i) {
     if (next !== undefined) location.hash = linkTo(index.id[next]);
   };
   byId("chosen").replaceChildren(
-    drawHead(record, "", step),
+    drawHead(record, step),
     drawVerdict(record),
     el("section", { class: "card reading", "aria-label": "Response and flow" },
       el("div", { class: "reading-main" },

@@ -1,6 +1,6 @@
 // What is known of the chosen response besides its tokens: question, sources, verdict, notes.
 
-function drawHead(record, place, step) {
+function drawHead(record, step) {
   const question = record.question || record.instruction || "Response without a question";
   const move = (way, name) => {
     const button = el("button", { type: "button", class: "button", "aria-label": `${name} response in the list` }, way < 0 ? "‹" : "›");
@@ -11,7 +11,7 @@ function drawHead(record, place, step) {
     el("div", { class: "chosen-line" },
       el("p", { class: "eyebrow" }, el("a", { href: linkTo(record.id), title: "Link to this response" }, el("bdi", { class: "wrap" }, record.id)),
         ` · row ${record.row}`),
-      el("div", { class: "steps" }, el("span", { class: "quiet small" }, place), move(-1, "Previous"), move(1, "Next"))),
+      el("div", { class: "steps" }, move(-1, "Previous"), move(1, "Next"))),
     el("h2", { class: "question", dir: "auto" }, question),
     drawSources(record));
 }

@@ -1,0 +1,140 @@
+"""The commands and their options; what they do stands in the layers below.
+
+Heavy libraries are imported inside the commands, so that `flowgauge --help` is instant.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Measures which tokens of a language model's text are driven by what it was given and "
+    "which by what it remembers, in nats.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for machines.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", help="Preset (see `flowgauge models`), folder, .gguf file or owner/name."
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from flowgauge import __version__
+
+        typer.echo(f"flowgauge {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def measure(
+    file: Annotated[Path, typer.Argument(help="JSONL or Parquet with one response a row.")],
+    model: Model = "smollm2-135m",
+    reference: Annotated[
+        str, typer.Option(help="Reference law Q: omit (the same model without the source).")
+    ] = "omit",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the run [runs/NAME-OF-FILE].")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    alpha: Annotated[float, typer.Option(help="Level of each verdict.")] = 0.01,
+    pool: Annotated[
+        int,
+        typer.Option(
+            help="Counter-sources of the exact test for text somebody else wrote (0 or ≥ 19)."
+        ),
+    ] = 0,
+    truncate: Annotated[
+        bool, typer.Option("--truncate", help="Cut documents that do not fit, and say so.")
+    ] = False,
+    precision: Annotated[
+        str, typer.Option(help="exact, or fast (bfloat16; its error is measured and stored).")
+    ] = "exact",
+    seed: Annotated[int, typer.Option(help="Chooses the pool.")] = 0,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let a model repository run its own code.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure the responses in FILE and write a run."""
+    from flowgauge.cli.show import exit_code, show_run
+    from flowgauge.cli.work import measure_file
+    from flowgauge.errors import SettingsError
+    from flowgauge.models.load import load_model
+    from flowgauge.pipeline import Settings
+    from flowgauge.text import Omit
+
+    if reference != "omit":
+        raise SettingsError(f"--reference is {reference!r}; this version has: omit")
+    settings = Settings(
+        reference=Omit(), alpha=alpha, pool=pool, truncate=truncate, precision=precision, seed=seed
+    )
+    folder = out or Path("runs") / file.stem
+    run = measure_file(
+        file,
+        lambda: load_model(model, trust_remote_code=trust_remote_code),
+        folder,
+        settings,
+        resume=resume,
+    )
+    show_run(run, as_json=as_json)
+    raise typer.Exit(exit_code(run))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or its name under runs/.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The page [RUN/report.html].")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write one self-contained HTML page about a run."""
+    from flowgauge.cli.work import write_report
+    from flowgauge.store import open_run
+
+    page = write_report(open_run(run), out)
+    _say(page, as_json, {"page": str(page), "bytes": page.stat().st_size})
+
+
+def _say(page: Path, as_json: bool, data: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps(data) if as_json else f"report: {page}")
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the run [runs/demo].")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure 12 real answers with a real model and write the report."""
+    from flowgauge.cli.demo import run_demo
+
+    run_demo(out, as_json=as_json)
+
+
+@app.command()
+def models(
+    fetch: Annotated[
+        str | None, typer.Option("--fetch", help="Download and convert a preset now.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the presets and what is cached."""
+    from flowgauge.cli.models import show_models
+
+    show_models(fetch, as_json=as_json)
