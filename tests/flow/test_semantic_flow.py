@@ -46,6 +46,23 @@ def test_mean_flow_is_directed_information_is_mean_compensator(world, flows):
     assert directed_information(joint, [0], [1, 2, 3]) == pytest.approx(information, abs=1e-12)
 
 
+def test_another_reference_law_is_an_upper_bound_high_by_its_divergence(world):
+    rng = np.random.default_rng(9)
+    other = {text[:j]: rng.dirichlet(np.ones(3)) for text in world.texts for j in range(3)}
+    joint = world.joint()
+    mean = excess = 0.0
+    for text in world.texts:
+        log_q = np.log([other[text[:j]][text[j]] for j in range(3)])
+        marginal = joint[(slice(None), *text)].sum()
+        excess += marginal * (np.log(marginal) - log_q.sum())
+        for s in range(world.sources):
+            log_p = np.log([world.laws[s, text[:j]][text[j]] for j in range(3)])
+            mean += joint[(s, *text)] * flow(log_p, log_q).total_nats
+    information = mutual_information(joint.reshape(world.sources, -1))
+    assert excess > 0.01
+    assert mean == pytest.approx(information + excess, abs=1e-12)
+
+
 def test_variance_of_the_martingale_is_the_mean_of_the_summed_variances(flows):
     mean = sum(p * f.martingale[-1] for p, f in flows)
     variance = sum(p * f.martingale[-1] ** 2 for p, f in flows)

@@ -143,6 +143,17 @@ def test_no_start_at_all_is_refused():
         GromovWassersteinSettings(starts=())
 
 
+def test_exchanges_are_counted_and_may_be_left_out():
+    c, d, _, _, _ = clouds(0, 6, 6)
+    without, exchanged = (
+        gromov_wasserstein(c, d, settings=GromovWassersteinSettings(max_sweeps=k)) for k in (0, 100)
+    )
+    assert exchanged.value < without.value
+    assert exchanged.iterations > without.iterations
+    with pytest.raises(SettingsError, match=r"max_sweeps = -1, at least 0"):
+        GromovWassersteinSettings(max_sweeps=-1)
+
+
 def test_spaces_of_one_point_and_of_no_extent():
     result = gromov_wasserstein(np.zeros((1, 1)), np.zeros((3, 3)))
     assert (result.value, result.gap, result.converged) == (0.0, 0.0, True)

@@ -69,13 +69,18 @@ def test_many_cells_reach_the_distance():
 
 
 def test_one_cell_is_mean_and_spread():
-    u, v, p, q = draw(5, 6, 5)
-    mean_u, mean_v = u @ p, v @ q
+    u, _, p, _ = draw(5, 6, 5)
+    mean_u = u @ p
     spread_u = np.sqrt((u - mean_u) ** 2 @ p)
     np.testing.assert_allclose(
         quantiles.cell_features(u[None, :], p, 1), [[mean_u, spread_u]], rtol=1e-13
     )
-    assert mean_v != mean_u
+
+
+def test_two_cells_by_hand():
+    features = quantiles.cell_features(np.array([[3.0, 0.0, 2.0, 1.0]]), np.full(4, 0.25), 2)
+    wanted = np.array([[0.5, 2.5, 0.5, 0.5]]) / np.sqrt(2)
+    np.testing.assert_allclose(features, wanted, rtol=1e-15)
 
 
 def test_squared_distances_are_those_of_differences():

@@ -62,6 +62,12 @@ def test_one_step_is_not_called_converged(spaces):
     assert (end.iterations, end.converged) == (1, False)
 
 
+def test_an_unfinished_transport_is_not_called_converged(spaces, monkeypatch):
+    assert ConditionalGradient()(spaces, module.product_start(spaces)).converged
+    monkeypatch.setattr(module, "MAX_PIVOTS", 1)
+    assert not ConditionalGradient()(spaces, module.product_start(spaces)).converged
+
+
 def test_a_collapsed_entropic_run_is_not_called_converged(spaces):
     # exp(−cost/ε) underflows in every entry, so POT's plan cannot be used
     end = Entropic(epsilon=1e-9, refine=None)(spaces, module.product_start(spaces))
@@ -95,7 +101,7 @@ def test_identity_start_only_where_it_applies(spaces):
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(SettingsError, match=r"max_iterations ≥ 1 and tolerance > 0"):
         ConditionalGradient(**bad)
-    with pytest.raises(SettingsError, match=r"epsilon > 0, max_iterations ≥ 1"):
+    with pytest.raises(SettingsError, match=r"epsilon > 0, outer and inner iterations ≥ 1"):
         Entropic(**bad)
 
 

@@ -38,3 +38,12 @@ def test_bad_input_is_refused():
         wright_omega([1.0])
     with pytest.raises(ShapeError, match="y has dtype int64"):
         wright_omega(np.array([1]))
+
+
+def test_shape_and_order_survive_the_pieces():
+    y = np.random.default_rng(0).uniform(-40, 40, size=(3, 5, 2_500))
+    found = wright_omega(torch.tensor(y)).numpy()
+    # 1e-14: both stay within 5e-15 of the exact value.
+    np.testing.assert_allclose(found, wright_omega(y), rtol=1e-14)
+    assert wright_omega(torch.zeros((0, 3))).shape == (0, 3)
+    assert wright_omega(torch.tensor(1.0)).shape == ()

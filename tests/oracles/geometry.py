@@ -106,7 +106,7 @@ def two_nn_line_fit(x, discard=0.1):
 def statistical_dimension(k_share):
     """Measurements per dimension that ℓ₁ needs at sparsity k/n (Amelunxen et al., 2014).
 
-    inf over τ of ρ(1 + τ²) + (1 − ρ) √(2/π) ∫_τ^∞ (u − τ)² e^{−u²/2} du, the integral by quadrature.
+    inf over τ of ρ(1 + τ²) + (1 − ρ) √(2/π) ∫_τ^∞ (u − τ)² e^{−u²/2} du, by quadrature.
     """
 
     def curve(tau):

@@ -205,6 +205,9 @@ def measured(
     tokens = []
     for position, (start, end) in enumerate(offsets):
         text = response[start:end]
+        first = (
+            end - len(text.lstrip()) if text.strip() else start
+        )  # a leading space belongs to its word
         in_source = text.strip().lower() in known and len(text.strip()) > 3
         against = any(a < end and start < b for a, b in spans)
         strength = (
@@ -218,7 +221,7 @@ def measured(
             "text": text,
             "start": start,
             "end": end,
-            "sentence": next((k for k, (a, b) in enumerate(sentence_spans) if a <= start < b), 0),
+            "sentence": next((k for k, (a, b) in enumerate(sentence_spans) if a <= first < b), 0),
         }
         tokens.append(token)
     for name, column in (("flow_nats", "density_nats"), ("compensator_nats", "drift_nats")):
@@ -299,10 +302,10 @@ def totals(tokens: list[dict[str, Any]]) -> dict[str, Any]:
         "variance_nats2": variance,
         "residual": (float(flow[-1]) - tokens[-1]["compensator_nats"]) / math.sqrt(variance),
         "outcome": "driven by the source" if driven else "neither",
-        "verdict": f"The evidence that the source drove this text reaches 1/α at position {first}."
-        if driven
-        else "The evidence settles neither: the text fits both laws about equally well.",
-        "null": "the tokens were drawn from the reference law: the source made no difference",
+        "verdict": f"{_finding(first, flow)} The level is not exact: somebody else wrote the text, "
+        "so this is evidence relative to the observer; the exact test is the pool test.",
+        "null": "test 1: the source made no difference to the text; test 2: the text was drawn "
+        "from the prompted law",
         "is_exact": False,
         "alpha": ALPHA,
         "log_e_value_nats": float(max(flow.max(), 0.0)),
@@ -310,6 +313,15 @@ def totals(tokens: list[dict[str, Any]]) -> dict[str, Any]:
         "log_e_value_against_nats": float(max((-flow).max(), 0.0)),
         "first_crossing_against": None,
     }
+
+
+def _finding(first: int | None, flow: np.ndarray) -> str:
+    reached = f"log e reached {max(flow.max(), 0.0):.3g} nats"
+    if first is None:
+        return f"Neither null is rejected at level {ALPHA}: {reached} (4.61 was needed)."
+    return (
+        f"Driven by the source at level {ALPHA}: {reached}, crossing log 1/alpha at token {first}."
+    )
 
 
 def split_tokens(text: str) -> list[tuple[int, int]]:

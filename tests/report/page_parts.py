@@ -9,8 +9,8 @@ OWN_ELEMENTS = set(
     re.findall(
         r"\w+",
         "html head meta title link style script body noscript header main nav section article "
-        "footer figure table thead tbody tr th td h1 h2 p ul li dl dt dd div span a b i strong bdi code "
-        "button svg rect path",
+        "footer figure table thead tbody tr th td h1 h2 p ul li dl dt dd div span a b i strong bdi "
+        "code button svg rect path",
     )
 )
 

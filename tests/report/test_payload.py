@@ -50,7 +50,7 @@ def test_words_are_stored_once_per_response() -> None:
     run = example_run()
     parts = blocks(measured_rows(run.table("records")), run.table("tokens"), run.table("sentences"))
     for _, block in parts:
-        words = block["tokens"]["words"]
+        words = list(zip(block["tokens"]["word_ids"], block["tokens"]["words"], strict=True))
         assert len(words) == len(set(words))
 
 

@@ -95,9 +95,9 @@ def test_alternatives_equal_the_table(run: ExampleRun, parts: PageParts) -> None
         block = parts.responses[row["row"]]["tokens"]
         for name in ("alternatives_p", "alternatives_q"):
             flat = block[name][row["position"]]
-            assert flat[0::3] == [a["id"] for a in row[name]]
-            assert [block["words"][k] for k in flat[1::3]] == [a["text"] for a in row[name]]
-            assert [print_log(x) for x in flat[2::3]] == [print_log(a["log_p"]) for a in row[name]]
+            assert [block["word_ids"][k] for k in flat[0::2]] == [a["id"] for a in row[name]]
+            assert [block["words"][k] for k in flat[0::2]] == [a["text"] for a in row[name]]
+            assert [print_log(x) for x in flat[1::2]] == [print_log(a["log_p"]) for a in row[name]]
 
 
 def test_records_and_sentences_equal_the_tables(run: ExampleRun, parts: PageParts) -> None:

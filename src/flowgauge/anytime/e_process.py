@@ -63,7 +63,7 @@ def e_process(log_ratios: npt.ArrayLike) -> FloatArray:
         DistributionError: A ratio is NaN; shows where.
 
     References:
-        [ramdas:23] section 3; docs/paper_index.md, section 3.
+        [ramdas:23]; docs/paper_index.md, section 3.
 
     Example:
         >>> e_process([0.5, -0.2, 1.0]).round(3)

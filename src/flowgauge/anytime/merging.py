@@ -66,7 +66,7 @@ def merge_e_values(log_e_values: npt.ArrayLike) -> float:
         DistributionError: One is NaN.
 
     References:
-        [vovk:21] section 3: up to domination the only symmetric way to merge.
+        [vovk:21]: up to domination the only symmetric way to merge.
 
     Example:
         >>> round(merge_e_values(np.log([1.0, 3.0])), 6)
@@ -92,7 +92,7 @@ def multiply_e_values(log_e_values: npt.ArrayLike) -> float:
         DistributionError: One is NaN.
 
     References:
-        [vovk:21] section 4.
+        [vovk:21].
 
     Example:
         >>> round(multiply_e_values(np.log([2.0, 3.0])), 6)
@@ -165,7 +165,7 @@ def e_bh(log_e_values: npt.ArrayLike, alpha: float) -> EBHResult:
         SettingsError: `alpha` is not between 0 and 1.
 
     References:
-        [wang:22] theorem 2.
+        [wang:22], the base procedure.
 
     Example:
         >>> e_bh(np.log([100.0, 30.0, 1.0]), alpha=0.1).rejected

@@ -75,7 +75,7 @@ def expected_stopping_time(
         DistributionError: A drift is NaN, infinite or negative.
 
     References:
-        [wald:45]; [bai:25] III-D, Corollary 3.
+        [wald:44]; [bai:25] III-D, Corollary 3.
 
     Example:
         >>> expected_stopping_time(4.0, [0.1, 0.3], largest_density=1.0)

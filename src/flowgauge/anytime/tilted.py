@@ -80,7 +80,7 @@ def tilted_e_process(
         SettingsError: The grid is empty or not finite.
 
     References:
-        [howard:20] section 2; docs/paper_index.md, section 3.
+        [howard:20]; docs/paper_index.md, section 3.
 
     Example:
         >>> tilted_e_process([-0.5, -0.5], [[0.0, 0.3], [0.0, 0.3]], [-1.0, 1.0]).round(4)

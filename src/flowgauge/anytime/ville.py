@@ -144,7 +144,7 @@ def ville(log_e: npt.ArrayLike, alpha: float) -> VilleTest:
         DistributionError: `log_e` holds NaN.
 
     References:
-        [ville:39]; [ramdas:23] section 3.
+        [ville:39]; [ramdas:23].
 
     Example:
         >>> test = ville([1.0, 5.0, 2.0], alpha=0.01)

@@ -3,12 +3,35 @@
 Heavy libraries are imported inside the commands, so that `flowgauge --help` is instant.
 """
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+
+class _Commands(TyperGroup):
+    """Ends a command that was interrupted, or whose reader went away, in words and with a code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            sys.stderr.write("flowgauge: interrupted; --resume continues a run\n")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # The reader had enough. Python flushes once more at its end: into nothing.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        return result
+
 
 app = typer.Typer(
+    cls=_Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

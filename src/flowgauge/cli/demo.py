@@ -30,7 +30,7 @@ def run_demo(out: Path | None, *, as_json: bool) -> None:
         run = _measured(file, lm, out)
     page = write_report(run, None)
     if as_json:
-        typer.echo(json.dumps({**summary(run), "page": str(page.resolve())}, ensure_ascii=False))
+        typer.echo(json.dumps({**summary(run), "page": str(page.resolve())}))
         return
     show_run(run, as_json=False)
     typer.echo(f"report: {page.resolve()}")

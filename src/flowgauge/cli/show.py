@@ -53,7 +53,7 @@ def summary(run: Run) -> dict[str, Any]:
 def show_run(run: Run, *, as_json: bool) -> None:
     """Summary of a run: a table for people, tab-separated when piped, JSON when asked."""
     if as_json:
-        typer.echo(json.dumps(summary(run), ensure_ascii=False))
+        typer.echo(json.dumps(summary(run)))  # ASCII: no control character reaches a terminal
         return
     console = Console()
     rows = [r for r in run.table("records").to_pylist() if r["status"] == "measured"]

@@ -1,8 +1,9 @@
-"""Information from samples where densities are missing, or as a cross-check; theory §1 (last bullets).
+"""Information from samples where densities are missing, or as a cross-check; theory §1.
 
-Two doors, `estimate_mutual_information` and `estimate_directed_information`, and six estimators as settings objects:
-`DifferenceOfEntropies` (default), `DonskerVaradhan`, `NWJ`, `InfoNCE`, `SMILE` with learnt critics, `KSG` by
-neighbours. torch and scipy are imported when an estimate is made, not here.
+Two doors, `estimate_mutual_information` and `estimate_directed_information`, and six estimators as
+settings objects: `DifferenceOfEntropies` (default), `DonskerVaradhan`, `NWJ`, `InfoNCE`, `SMILE`
+with learnt critics, `KSG` by neighbours. torch and scipy are imported when an estimate is made, not
+here.
 """
 
 from flowgauge.estimators.difference_of_entropies import DifferenceOfEntropies

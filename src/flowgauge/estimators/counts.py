@@ -3,7 +3,8 @@
     p(y)      counts + ½ per symbol
     p(y | c)  (counts in c + a · p(y | less)) / (total in c + a),  a chosen on the validation split
 
-With a → ∞ the richer law becomes the poorer one, so a context that does not help costs nothing. Numpy alone.
+With a → ∞ the richer law becomes the poorer one, so a context that does not help costs nothing.
+Numpy alone.
 """
 
 from collections.abc import Sequence
@@ -19,11 +20,12 @@ STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0, np.inf)
 def held_out_log_p(
     y: IntArray, contexts: Sequence[IntArray], n_fit: int, n_validation: int
 ) -> list[FloatArray]:
-    """log p of the evaluated rows of y: given nothing, then given each context in turn [nats].
+    """Held-out log p of y: given nothing, then given each context in turn [nats].
 
     Args:
         y: (sample,) symbols 0..K−1.
-        contexts: Each (sample,), finer from one to the next; each law is smoothed towards the one before.
+        contexts: Each (sample,), finer from one to the next; each law is smoothed towards the one
+            before.
         n_fit: Rows counted.
         n_validation: Rows after those, by which the smoothing is chosen.
 

@@ -1,10 +1,11 @@
 """The one path of all estimators with a learnt critic: fit on the first rows, evaluate on the last.
 
-An estimator of this kind is an objective to climb, a value to evaluate and the influence of each pair on that value;
-all else is here. I(x; y | z) is the chain-rule difference I((x, z); y) − I(z; y) of two such estimates, made on the
-same pairs. Theory §1 (last bullets).
+An estimator of this kind is an objective to climb, a value to evaluate and the influence of each
+pair on that value; all else is here. I(x; y | z) is the chain-rule difference I((x, z); y) − I(z;
+y) of two such estimates, made on the same pairs. Theory §1 (last bullets).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +66,10 @@ def _evaluate_pair(
     sizes = training.split_sizes(len(y.values))
     arrays = [torch.from_numpy(features(c, sizes[0])) for c in (x, (y,))]
     generator = networks.generator_from(rng)
-    critic = networks.Critic((arrays[0].shape[1], arrays[1].shape[1]), training.hidden, generator)
+    widths = (arrays[0].shape[1], arrays[1].shape[1])
+    critic = networks.Critic(
+        widths, training.hidden, ceiling=math.log(sizes[0]), generator=generator
+    )
     steps, converged = networks.fit(
         critic,
         lambda network, rows: -recipe.objective(network(rows[0], rows[1])),
@@ -113,6 +117,6 @@ def thin_average_warning(value: float, pieces: list[FloatArray]) -> tuple[str, .
     if effective >= 10:
         return ()
     return (
-        f"The exponential average rests on about {effective:.1f} of {len(columns)} evaluated pairs: value "
-        f"{value:.3f} and its standard error are not to be relied on.",
+        f"The exponential average rests on about {effective:.1f} of {len(columns)} evaluated "
+        f"pairs: value {value:.3f} and its standard error are not to be relied on.",
     )

@@ -1,7 +1,8 @@
 """Difference of entropies: two cross-entropies of learnt laws; theory §1, the default estimator.
 
-Symbols given symbols by counts, symbols given numbers by a softmax network, numbers by Gaussian-mixture heads. The
-richer law starts as the poorer one in each case. torch is imported only where a network is fitted.
+Symbols given symbols by counts, symbols given numbers by a softmax network, numbers by
+Gaussian-mixture heads. The richer law starts as the poorer one in each case. torch is imported only
+where a network is fitted.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from flowgauge.errors import SettingsError
 from flowgauge.estimators.counts import held_out_log_p
 from flowgauge.estimators.result import Evaluation
-from flowgauge.estimators.samples import Context, Variable, features, symbols
+from flowgauge.estimators.samples import Context, Variable, features, soft_standardise, symbols
 from flowgauge.estimators.training import Training
 from flowgauge.records import FloatArray, IntArray
 
@@ -22,8 +23,8 @@ from flowgauge.records import FloatArray, IntArray
 class DifferenceOfEntropies:
     """H(Y|Z) − H(Y|X,Z), each by the held-out cross-entropy of a learnt law [nats].
 
-    Each cross-entropy is an upper bound of its entropy; their difference is neither an upper nor a lower bound of the
-    information. In return it escapes the log n limit of lower bounds.
+    Each cross-entropy is an upper bound of its entropy; their difference is neither an upper nor a
+    lower bound of the information. In return it escapes the log n limit of lower bounds.
 
     Args:
         training: How the laws are fitted.
@@ -70,7 +71,7 @@ class DifferenceOfEntropies:
     def _by_counts(
         self, outcome: IntArray, z: Context, known: IntArray
     ) -> tuple[FloatArray, FloatArray]:
-        """log p given z and given z and x on the evaluation split."""
+        """Held-out log p given z, and given z and x, on the evaluation split."""
         given_z = symbols(z) if z else None
         contexts = [known] if given_z is None else [given_z, known]
         n_fit, n_validation, _ = self.training.split_sizes(len(outcome))
@@ -80,7 +81,7 @@ class DifferenceOfEntropies:
     def _by_networks(
         self, x: Context, y: Variable, z: Context, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray, int, bool]:
-        """The same by one density whose parameters gain one network per context, with steps and converged."""
+        """The same by one density that gains networks as it is given more; steps, converged."""
         import torch
 
         from flowgauge.estimators import networks
@@ -94,7 +95,8 @@ class DifferenceOfEntropies:
             target = torch.from_numpy(outcome)
             density = networks.SoftmaxDensity(int(outcome.max()) + 1)
         else:
-            target = torch.from_numpy(features((y,), sizes[0]))
+            # one-to-one, so that the change of volume is in both cross-entropies and cancels
+            target = torch.from_numpy(soft_standardise(y, sizes[0]))
             density = networks.MixtureDensity(target.shape[1], self.components, generator)
         split = sum(sizes[:2])
         held_out = [context[split:], target[split:]]
@@ -117,7 +119,7 @@ class DifferenceOfEntropies:
 def _stages(
     density: Any, inputs: int, training: Training, generator: Any
 ) -> list[Callable[[], None]]:
-    """What is added before each fit: nothing for the constant law, else a linear map, then a network."""
+    """What is added before each fit: nothing at first, else a linear map, then a network."""
     if not inputs:
         return [lambda: None]
     return [

@@ -1,4 +1,4 @@
-"""The door for sequences: `estimate_directed_information`; theory §1, Massey's sum of conditional terms."""
+"""The door for sequences: `estimate_directed_information`; theory §1, Massey's sum."""
 
 from typing import Any
 
@@ -20,24 +20,28 @@ def estimate_directed_information(
     history: int | None = None,
     confidence_level: float = 0.95,
 ) -> InformationEstimate:
-    """Directed information I(X^T → Y^T) = Σ_t I(X^t; Y_t | Y^{t−1}) from independent sequences [nats].
+    """Directed information Σ_t I(X^t; Y_t | Y^{t−1}) from independent sequences [nats].
 
     x_t is known when y_t is written (Massey's convention). Each term is
 
-    - `DifferenceOfEntropies`: the cross-entropy of Y_t given Y^{t−1} less that given X^t and Y^{t−1}, two upper bounds;
-    - a critic: the estimate of I(X^t, Y^{t−1}; Y_t) less that of I(Y^{t−1}; Y_t), two bounds of the same direction;
+    - `DifferenceOfEntropies`: the cross-entropy of Y_t given Y^{t−1} less that given X^t and
+      Y^{t−1}, two upper bounds;
+    - a critic: the estimate of I(X^t, Y^{t−1}; Y_t) less that of I(Y^{t−1}; Y_t), two bounds of the
+      same direction;
     - `KSG`: its conditional form, one set of neighbours for all spaces;
 
-    so the sum is no bound, whatever the estimator, unless there is one step (then it is I(X_1; Y_1)). All terms share
-    the split of the sequences, and the standard error is that of the sum over whole sequences.
+    so the sum is no bound, whatever the estimator, unless there is one step (then it is I(X_1;
+    Y_1)). All terms share the split of the sequences, and the standard error is that of the sum
+    over whole sequences.
 
     Args:
         x: (sample, time, dim) or (sample, time); floats are continuous, integers symbols.
         y: (sample, time, dim) or (sample, time), the same samples and times.
         estimator: As for `estimate_mutual_information`.
         rng: Shuffles the sequences and seeds the fits.
-        history: Steps of the past that are read, of x and of y; None reads all. A short history leaves out what is
-            older in both conditions and so may err in either direction, unless the process forgets as fast.
+        history: Steps of the past that are read, of x and of y; None reads all. A short history
+            leaves out what is older in both conditions and so may err in either direction, unless
+            the process forgets as fast.
         confidence_level: Of the interval.
 
     Returns:
@@ -87,7 +91,8 @@ def _steps(values: Any, name: str) -> list[Variable]:
         array = array[:, :, None]
     if array.ndim != 3 or 0 in array.shape:
         raise ShapeError(
-            f"{name} has shape {np.shape(values)}: (sample, time, dim) or (sample, time) is needed, none of them 0"
+            f"{name} has shape {np.shape(values)}: (sample, time, dim) or (sample, time) is "
+            "needed, none of them 0"
         )
     return [as_variable(array[:, t], f"{name} at step {t}") for t in range(array.shape[1])]
 

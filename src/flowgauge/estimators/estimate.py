@@ -22,9 +22,10 @@ def estimate_mutual_information(
 ) -> InformationEstimate:
     """Mutual information I(X; Y) from independent pairs, with its error [nats].
 
-    The rows are shuffled, then cut by the estimator: learnt critics and densities are fitted on the first, stopped by
-    the next and evaluated on the last. The interval covers what the fitted object stands for, not its misfit; rows that
-    depend on each other (a time series) make it too narrow.
+    The rows are shuffled, then cut by the estimator: learnt critics and densities are fitted on the
+        first, stopped by the next and evaluated on the last. The interval covers what the fitted
+        object stands for, not its misfit; rows that depend on each other (a time series) make it
+        too narrow.
 
     Args:
         x: (sample,) or (sample, dim); floats are continuous, integers and booleans symbols.

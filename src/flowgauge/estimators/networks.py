@@ -1,6 +1,7 @@
 """The only torch of this folder: small networks and the one loop that fits them.
 
-Imported inside functions, so that `import flowgauge.estimators` stays light. Everything is float64 on the CPU and drawn
+Imported inside functions, so that `import flowgauge.estimators` stays light. Everything is float64
+on the CPU and drawn
 from a local generator: the global random state is neither read nor moved.
 """
 
@@ -24,7 +25,7 @@ Loss = Callable[[nn.Module, Sequence[Tensor]], Tensor]
 
 
 class Mlp(nn.Module):
-    """Perceptron beside a linear map, so that what is linear need not be learnt by the hidden layers."""
+    """Perceptron beside a linear map, so that hidden layers need not learn what is linear."""
 
     def __init__(
         self,
@@ -54,14 +55,24 @@ class Mlp(nn.Module):
 
 
 class Critic(nn.Module):
-    """T(x, y) = f(x)·g(y)/√E + a(x) + b(y): all pairs of a batch cost one matrix product."""
+    """T(x, y) = f(x)·g(y)/√E + a(x) + b(y), held in ±ceiling by tanh.
+
+    All pairs of a batch cost one matrix product. The ceiling keeps one stray pair from ruling
+    E'[e^T]; at log n it takes away only what n pairs could not certify.
+    """
 
     def __init__(
-        self, inputs: tuple[int, int], hidden: tuple[int, ...], generator: torch.Generator
+        self,
+        inputs: tuple[int, int],
+        hidden: tuple[int, ...],
+        *,
+        ceiling: float,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.width = 32
-        # one side starts at 0: so does T, yet its gradient does not, and no dependence is a fit of no step
+        self.width, self.ceiling = 32, ceiling
+        # one side starts at 0: so does T, yet its gradient does not, and where x and y are
+        # independent the best fit is that of no step
         self.x_side = Mlp(inputs[0], hidden, self.width + 1, last_scale=0.0, generator=generator)
         self.y_side = Mlp(inputs[1], hidden, self.width, last_scale=1.0, generator=generator)
         self.y_alone = Mlp(inputs[1], hidden, 1, last_scale=0.0, generator=generator)
@@ -70,14 +81,15 @@ class Critic(nn.Module):
         """(n, dim_x) and (n, dim_y) to the scores (n, n) of all pairs."""
         f, g = self.x_side(x), self.y_side(y)
         product: Tensor = f[:, :-1] @ g.T / math.sqrt(self.width)
-        return product + f[:, -1:] + self.y_alone(y)[:, 0]
+        scores = product + f[:, -1:] + self.y_alone(y)[:, 0]
+        return self.ceiling * torch.tanh(scores / self.ceiling)
 
 
 class Density(nn.Module):
     """A law of y that learns from more and more columns of the features.
 
-    Each stage, a linear map or a network on the first columns, is added at 0: a richer law begins as the poorer one and
-    leaves it only where that helps on held-out rows.
+    Each stage, a linear map or a network on the first columns, is added at 0: a richer law begins
+        as the poorer one and leaves it only where that helps on held-out rows.
     """
 
     def __init__(self, parameters: Tensor, linear_outputs: int) -> None:
@@ -86,16 +98,16 @@ class Density(nn.Module):
         self.linear_outputs = linear_outputs
         self.linears = nn.ParameterList()
         self.networks = nn.ModuleList()
+        self.network_inputs: list[int] = []
 
     def add_linear(self, inputs: int) -> None:
         """A linear dependence on the first `inputs` columns, of few parameters."""
         zeros = torch.zeros((inputs, self.linear_outputs), dtype=torch.float64)
         self.linears.append(nn.Parameter(zeros))
 
-    def add_network(
-        self, inputs: int, hidden: tuple[int, ...], generator: torch.Generator
-    ) -> None:
+    def add_network(self, inputs: int, hidden: tuple[int, ...], generator: torch.Generator) -> None:
         """A network from the first `inputs` columns to all parameters."""
+        self.network_inputs.append(inputs)
         outputs = len(self.constant)
         self.networks.append(Mlp(inputs, hidden, outputs, last_scale=0.0, generator=generator))
 
@@ -109,8 +121,8 @@ class Density(nn.Module):
     def parameters_at(self, features: Tensor) -> Tensor:
         """(sample, parameter) the constant and the networks."""
         total = self.constant.expand(len(features), -1)
-        for network in self.networks:
-            total = total + network(features[:, : len(network.skip)])
+        for network, inputs in zip(self.networks, self.network_inputs, strict=True):
+            total = total + network(features[:, :inputs])
         return total
 
 
@@ -128,7 +140,7 @@ class SoftmaxDensity(Density):
 
 
 class MixtureDensity(Density):
-    """A mixture of Gaussians with full precision matrices on (sample, dim); the linear maps shift it whole."""
+    """A mixture of Gaussians with full precision matrices; the linear maps shift it whole."""
 
     def __init__(self, dim: int, components: int, generator: torch.Generator) -> None:
         self.dim, self.components = dim, components
@@ -164,7 +176,7 @@ def fit(
     training: Training,
     generator: torch.Generator,
 ) -> tuple[int, bool]:
-    """Adam until the validation loss has not fallen for `patience` looks; the best state is put back.
+    """Adam until the validation loss stops falling; the best state is put back.
 
     Returns:
         Steps taken, and whether the fit stopped by itself.

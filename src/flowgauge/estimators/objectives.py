@@ -1,9 +1,10 @@
 """Variational objectives of mutual information as functions of a critic's scores, on the array API.
 
-    scores[i, j] = T(x_i, y_j)        diagonal: pairs drawn together;  off the diagonal: x and y drawn apart
+    scores[i, j] = T(x_i, y_j)        diagonal: pairs drawn together;  off the diagonal: x and y
+    drawn apart
 
-The same lines are climbed during training (torch) and evaluated afterwards (numpy). Theory §1 (last bullets); the paper
-V-F for Donsker–Varadhan.
+The same lines are climbed during training (torch) and evaluated afterwards (numpy). Theory §1 (last
+bullets); the paper V-F for Donsker–Varadhan.
 """
 
 import math
@@ -17,10 +18,12 @@ Array = Any
 
 
 def donsker_varadhan(scores: Array) -> Array:
-    """E[T] − log E'[e^T], a lower bound of I for any critic; tight at T = log p(x,y)/(p(x)p(y)) + c [nats].
+    """E[T] − log E'[e^T], a lower bound of I for any critic [nats].
 
-    The logarithm of a sample mean makes the sample value too high on average (Jensen), by about the squared error of
-    that mean over twice its square.
+    Tight at T = log p(x,y)/(p(x)p(y)) + c.
+
+    The logarithm of a sample mean makes the sample value too high on average (Jensen), by about the
+    squared error of that mean over twice its square.
 
     Args:
         scores: (n, n) critic of all pairs, n ≥ 2.
@@ -63,7 +66,7 @@ def nwj(scores: Array) -> Array:
 
 
 def info_nce(scores: Array) -> Array:
-    """log K minus the loss of naming the partner among K: a lower bound of I, at most log K [nats].
+    """Log of K minus the loss of naming the partner among K; bounds I from below [nats].
 
     Args:
         scores: (K, K) critic of all pairs.
@@ -108,7 +111,7 @@ def smile(scores: Array, clip: float) -> Array:
 
 
 def jensen_shannon(scores: Array) -> Array:
-    """−E[softplus(−T)] − E'[softplus(T)]: climbing it leads T to the log ratio; no estimate of I [nats].
+    """−E[softplus(−T)] − E'[softplus(T)]: leads T to the log ratio, estimates nothing [nats].
 
     Args:
         scores: (n, n) critic of all pairs, n ≥ 2.
@@ -146,7 +149,7 @@ def _mean_diagonal(scores: Array) -> Array:
 
 
 def log_mean_exp_apart(scores: Array) -> Array:
-    """log E'[e^T]: log of the mean of e^T off the diagonal [nats]."""
+    """The log of E'[e^T]: log of the mean of e^T off the diagonal [nats]."""
     xp = array_namespace(scores)
     n = scores.shape[0]
     return log_sum_exp(xp.reshape(mask_diagonal(scores), (-1,))) - math.log(n * (n - 1))

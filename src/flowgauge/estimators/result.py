@@ -1,8 +1,9 @@
 """What every estimator of this folder returns, and how terms become a value with its error.
 
-An estimator evaluates n pairs it has not been fitted to and gives one value with one influence per pair; the standard
-error is the spread of the influences over √n. Sums and differences of estimates made on the same pairs add and subtract
-influences, so that errors of terms that share pairs are not counted as independent. Numpy alone.
+An estimator evaluates n pairs it has not been fitted to and gives one value with one influence per
+pair; the standard error is the spread of the influences over √n. Sums and differences of estimates
+made on the same pairs add and subtract influences, so that errors of terms that share pairs are not
+counted as independent. Numpy alone.
 """
 
 import math
@@ -21,8 +22,9 @@ from flowgauge.records import FloatArray
 class InformationEstimate:
     """An estimate of information from samples, with its error and what it may claim [nats].
 
-    The interval is the normal one around `value_nats`. It covers the quantity that the fitted critic or density
-    stands for (a bound, a difference of cross-entropies), not the true information: misfit is not in it.
+    The interval is the normal one around `value_nats`. It covers the quantity that the fitted
+    critic or density stands for (a bound, a difference of cross-entropies), not the true
+    information: misfit is not in it.
 
     Attributes:
         value_nats: The estimate; may be below 0 where the truth is 0.
@@ -31,12 +33,14 @@ class InformationEstimate:
         confidence_level: Coverage asked of the interval.
         n: Pairs (or sequences) evaluated; those used to fit and to stop are not among them.
         log_n_limit: log n: the order no distribution-free high-confidence lower bound can pass.
-        is_lower_bound: Whether the quantity estimated is at most the true information; sampling error aside.
+        is_lower_bound: Whether the quantity estimated is at most the true information; sampling
+            error aside.
         converged: Whether every fit stopped by itself before its last step.
         steps: Gradient steps of all fits together; 0 where nothing is fitted by steps.
         warning: What a reader must know, "" if nothing.
         estimator: Name of the estimator.
-        terms_nats: The conditional terms that were added, one per time step; the value itself for a single pair.
+        terms_nats: The conditional terms that were added, one per time step; the value itself for a
+            single pair.
     """
 
     value_nats: float
@@ -76,8 +80,8 @@ class Evaluation:
 class Estimator(Protocol):
     """What `estimate_mutual_information` and `estimate_directed_information` ask of an estimator.
 
-    Rows arrive shuffled; the estimator cuts its own splits by position, so that terms made from the same rows are
-    evaluated on the same pairs.
+    Rows arrive shuffled; the estimator cuts its own splits by position, so that terms made from the
+    same rows are evaluated on the same pairs.
     """
 
     @property
@@ -139,7 +143,8 @@ def summarise(
 def _log_n_warning(value: float, n: int) -> str:
     """The limit of McAllester & Stratos (2020) in words."""
     return (
-        f"The estimate of {value:.3f} nats is above log n = {math.log(n):.3f} for the n = {n} pairs evaluated: no "
-        "distribution-free high-confidence lower bound from n samples can exceed O(log n) (McAllester & Stratos "
-        "2020), so it certifies nothing of this size. Evaluate more pairs, or use DifferenceOfEntropies."
+        f"The estimate of {value:.3f} nats is above log n = {math.log(n):.3f} for the n = {n} "
+        "pairs evaluated: no distribution-free high-confidence lower bound from n samples can "
+        "exceed O(log n) (McAllester & Stratos 2020), so it certifies nothing of this size. "
+        "Evaluate more pairs, or use DifferenceOfEntropies."
     )

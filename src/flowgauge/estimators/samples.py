@@ -1,8 +1,8 @@
 """Samples as estimators read them: checked, shuffled, encoded.
 
-Integer and boolean arrays are discrete, floating-point arrays continuous. Networks read continuous coordinates through
-a fixed strictly increasing map (linear near the median, logarithmic in the tails), which changes no information, and
-discrete ones as one-hot rows. Numpy alone.
+Integer and boolean arrays are discrete, floating-point arrays continuous. Networks read continuous
+coordinates through a fixed strictly increasing map (linear near the median, logarithmic in the
+tails), which changes no information, and discrete ones as one-hot rows. Numpy alone.
 """
 
 from dataclasses import dataclass
@@ -60,8 +60,8 @@ def as_variable(values: Any, name: str) -> Variable:
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise DistributionError(
-            f"{name} has {int(bad.sum())} values that are not finite, the first {array[row, column]} at row {row}, "
-            f"column {column}: drop or repair these rows"
+            f"{name} has {int(bad.sum())} values that are not finite, the first "
+            f"{array[row, column]} at row {row}, column {column}: drop or repair these rows"
         )
     return Variable(values=array)
 
@@ -71,9 +71,7 @@ def check_rows(n_x: int, n_y: int, minimum: int) -> int:
     if n_x != n_y:
         raise ShapeError(f"x has {n_x} rows and y {n_y}: row i of both must be one draw")
     if n_x < minimum:
-        raise ShapeError(
-            f"{n_x} rows are too few: at least {minimum} are needed by this estimator"
-        )
+        raise ShapeError(f"{n_x} rows are too few: at least {minimum} are needed by this estimator")
     return n_x
 
 
@@ -83,15 +81,23 @@ def take(variable: Variable, rows: IntArray) -> Variable:
 
 
 def features(context: Context, n_fit: int) -> FloatArray:
-    """(sample, feature) what a network reads; location and scale come from the first n_fit rows."""
-    blocks = [
-        _one_hot(v.values) if v.is_discrete else _soft_standardise(v.values, n_fit) for v in context
-    ]
+    """(sample, feature) what a network reads.
+
+    Location, scale and range come from the first n_fit rows. Coordinates beyond that range are held
+    at its ends: a network knows nothing there, and a function of x tells no more about y than x.
+    """
+    blocks = []
+    for variable in context:
+        if variable.is_discrete:
+            blocks.append(_one_hot(variable.values))
+            continue
+        block = soft_standardise(variable, n_fit)
+        blocks.append(np.clip(block, block[:n_fit].min(axis=0), block[:n_fit].max(axis=0)))
     return np.concatenate(blocks, axis=1)
 
 
 def symbols(context: Context) -> IntArray | None:
-    """(sample,) one number for each distinct row of a discrete context; None if any is continuous."""
+    """(sample,) a number for each distinct row of a discrete context; None if not discrete."""
     if not all(v.is_discrete for v in context):
         return None
     rows = np.concatenate([v.values for v in context], axis=1)
@@ -103,14 +109,16 @@ def coordinates(context: Context) -> FloatArray:
     discrete = [v for v in context if v.is_discrete]
     if discrete:
         raise SettingsError(
-            f"integer data of shape {discrete[0].values.shape} came to an estimator by distances, which needs a "
-            "density: use DifferenceOfEntropies for symbols, or cast to float if the integers are measurements"
+            f"integer data of shape {discrete[0].values.shape} came to an estimator by distances, "
+            "which needs a density: use DifferenceOfEntropies for symbols, or cast to float if "
+            "the integers are measurements"
         )
     return np.concatenate([np.asarray(v.values, dtype=np.float64) for v in context], axis=1)
 
 
-def _soft_standardise(values: Any, n_fit: int) -> FloatArray:
-    """Median 0, robust scale 1, tails compressed by arcsinh; strictly increasing in each coordinate."""
+def soft_standardise(variable: Variable, n_fit: int) -> FloatArray:
+    """Median 0, robust scale 1, tails compressed by arcsinh; strictly increasing."""
+    values = np.asarray(variable.values, dtype=np.float64)
     low, centre, high = np.quantile(values[:n_fit], [0.25, 0.5, 0.75], axis=0)
     scale = (high - low) / _NORMAL_IQR
     # half the rows may share one value: then the plain spread, and 1 for a constant

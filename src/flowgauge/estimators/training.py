@@ -1,7 +1,7 @@
 """How learnt critics and densities are fitted: settings and the cut into three splits.
 
-Rows arrive shuffled: the first are fitted to, the next stop the fit early, the last are evaluated and seen by nothing
-before. No torch here; the loop itself is in `networks`.
+Rows arrive shuffled: the first are fitted to, the next stop the fit early, the last are evaluated
+    and seen by nothing before. No torch here; the loop itself is in `networks`.
 """
 
 from dataclasses import dataclass
@@ -45,12 +45,13 @@ class Training:
         shares = (self.validation_fraction, self.evaluation_fraction)
         if min(*counts, self.patience) < 1 or not self.learning_rate > 0:
             raise SettingsError(
-                f"{self}: widths, steps and patience of at least 1, a batch of at least 2 and a positive learning "
-                "rate are needed"
+                f"{self}: widths, steps and patience of at least 1, a batch of at least 2 and a "
+                "positive learning rate are needed"
             )
         if not (min(shares) > 0 and sum(shares) < 1):
             raise SettingsError(
-                f"{self}: both fractions must be positive and sum to less than 1, to leave rows to fit to"
+                f"{self}: both fractions must be positive and sum to less than 1, to leave rows "
+                "to fit to"
             )
 
     def split_sizes(self, n: int) -> tuple[int, int, int]:
@@ -60,7 +61,7 @@ class Training:
         sizes = (n - validation - evaluation, validation, evaluation)
         if min(sizes) < 10:
             raise ShapeError(
-                f"{n} rows make splits of {sizes} to fit, stop and evaluate: each needs at least 10, so bring at "
-                "least 50 rows, or change the fractions"
+                f"{n} rows make splits of {sizes} to fit, stop and evaluate: each needs at least "
+                "10, so bring at least 50 rows, or change the fractions"
             )
         return sizes

@@ -1,7 +1,8 @@
 """The four estimators with a learnt critic: settings objects over the one path in `critics`.
 
-Theory §1 (last bullets); the paper V-F for Donsker–Varadhan. Each is an objective to climb, a value and the influence of
-a pair on it. All are limited by sample size: see `InformationEstimate.warning`.
+Theory §1 (last bullets); the paper V-F for Donsker–Varadhan. Each is an objective to climb, a value
+and the influence of a pair on it. All are limited by sample size: see
+`InformationEstimate.warning`.
 """
 
 import math
@@ -40,8 +41,8 @@ _BLOCK = 2048
 class DonskerVaradhan:
     """Largest E[T] − log E'[e^T] over a learnt critic T (MINE): a lower bound of I [nats].
 
-    The bound holds for expectations. The sample value is too high on average, as the logarithm of a sample mean is
-    (Jensen); above log n it certifies nothing.
+    The bound holds for expectations. The sample value is too high on average, as the logarithm of a
+    sample mean is (Jensen); above log n it certifies nothing.
 
     Args:
         training: How the critic is fitted.
@@ -74,9 +75,10 @@ class DonskerVaradhan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NWJ:
-    """Largest E[T] − E'[e^(T−1)] over a learnt critic T: a lower bound of I, unbiased for it [nats].
+    """Largest E[T] − E'[e^(T−1)] over a learnt critic T: a lower bound of I [nats].
 
-    Also called f-GAN KL and MINE-f. Looser than `DonskerVaradhan` for the same critic; its variance grows as e^I.
+    Its sample value is unbiased for the bound. Also called f-GAN KL and MINE-f. Looser than
+    `DonskerVaradhan` for the same critic; its variance grows as e^I.
 
     Args:
         training: How the critic is fitted.
@@ -110,14 +112,14 @@ class NWJ:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InfoNCE:
-    """log K minus the loss of naming the partner among K: a lower bound of I, at most log K [nats].
+    """Log of K minus the loss of naming the partner among K; bounds I from below [nats].
 
     Low variance, bought by the cap: near log K the value says only that I is at least about that.
 
     Args:
         training: How the critic is fitted.
-        block_size: K, at least 2; blocks of the evaluation split are made nearly equal, so that the K used may be
-            less by a share.
+        block_size: K, at least 2; blocks of the evaluation split are made nearly equal, so that the
+            K used may be less by a share.
 
     Raises:
         SettingsError: The block is too small; shows it.
@@ -157,9 +159,10 @@ class InfoNCE:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SMILE:
-    """Donsker–Varadhan with the ratio clipped, its critic led to the log ratio by a classifier's loss [nats].
+    """Donsker–Varadhan with the ratio clipped [nats].
 
-    Neither an upper nor a lower bound: the clip trades variance for bias.
+    The critic is led to the log ratio by a classifier's loss (Jensen–Shannon). Neither an upper nor
+    a lower bound: the clip trades variance for bias.
 
     Args:
         training: How the critic is fitted.
@@ -219,6 +222,6 @@ def _cap_warning(value: float, pieces: list[FloatArray]) -> tuple[str, ...]:
     if value < 0.9 * math.log(k):
         return ()
     return (
-        f"The estimate of {value:.3f} nats stands at its cap log K = {math.log(k):.3f} for K = {k}: read it as "
-        "'at least about this', or raise block_size.",
+        f"The estimate of {value:.3f} nats stands at its cap log K = {math.log(k):.3f} for K = "
+        f"{k}: read it as 'at least about this', or raise block_size.",
     )

@@ -7,6 +7,12 @@ from flowgauge.flow.directed_information import (
     transfer_entropy,
 )
 from flowgauge.flow.doob import DoobDecomposition, doob
+from flowgauge.flow.gaussian import (
+    GaussianDirectedInformation,
+    gaussian_directed_information,
+    gaussian_directed_information_rate,
+)
+from flowgauge.flow.granger import GrangerResult, granger
 from flowgauge.flow.mixture_reference import MixtureReference, mixture_reference
 from flowgauge.flow.sandwich import Sandwich, sandwich
 from flowgauge.flow.semantic_flow import flow
@@ -14,6 +20,8 @@ from flowgauge.flow.semantic_flow import flow
 __all__ = [
     "Conservation",
     "DoobDecomposition",
+    "GaussianDirectedInformation",
+    "GrangerResult",
     "MixtureReference",
     "Sandwich",
     "causally_conditioned_directed_information",
@@ -21,6 +29,9 @@ __all__ = [
     "directed_information",
     "doob",
     "flow",
+    "gaussian_directed_information",
+    "gaussian_directed_information_rate",
+    "granger",
     "mixture_reference",
     "sandwich",
     "transfer_entropy",

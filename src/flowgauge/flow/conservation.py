@@ -47,7 +47,7 @@ def conservation(joint: npt.ArrayLike, x_axes: Axes, y_axes: Axes) -> Conservati
         ShapeError: An axis that does not exist, is named twice, or arrives after the last step.
 
     References:
-        [massey:05] theorem 1.
+        [massey:05].
 
     Example:
         >>> import numpy as np

@@ -1,9 +1,11 @@
-"""Directed information of stationary Gaussian vector autoregressions, exact; theory §1 and §4 (Granger view).
+"""Directed information of stationary Gaussian vector autoregressions, exact; theory §1 and §4.
 
-    v_t = A_1 v_{t−1} + … + A_p v_{t−p} + w_t,  w_t ~ N(0, Σ) independent over time;  x and y are coordinates of v
+    v_t = A_1 v_{t−1} + … + A_p v_{t−p} + w_t,  w_t ~ N(0, Σ) independent over time;  x and y are
+    coordinates of v
 
-At a finite horizon all terms are log-determinants of one joint covariance; per step, as the horizon grows, they are those
-of the innovations of state-space filters (Riccati equation). Coordinates in neither x nor y are integrated out.
+At a finite horizon all terms are log-determinants of one joint covariance; per step, as the horizon
+grows, they are those of the innovations of state-space filters (Riccati equation). Coordinates in
+neither x nor y are integrated out.
 """
 
 from collections.abc import Sequence
@@ -26,7 +28,8 @@ class GaussianDirectedInformation:
     Attributes:
         forward_nats: I(X^N → Y^N) = Σ_t I(X^t; Y_t | Y^{t−1}); x_t is known when y_t is drawn.
         backward_nats: I(0·Y^{N−1} → X^N) = Σ_t I(Y^{t−1}; X_t | X^{t−1}).
-        instantaneous_nats: Σ_t I(X_t; Y_t | X^{t−1}, Y^{t−1}), the part of the forward one due to x_t itself.
+        instantaneous_nats: Σ_t I(X_t; Y_t | X^{t−1}, Y^{t−1}), the part of the forward one due to
+            x_t itself.
         mutual_nats: I(X^N; Y^N), computed apart from the two directions.
         horizon: N, or None where all of these are rates per step.
     """
@@ -58,11 +61,12 @@ def gaussian_directed_information(
 ) -> GaussianDirectedInformation:
     """Directed information of a stationary Gaussian VAR over N steps, exact [nats].
 
-    The first step has no past: what the first lags of the process owe to times before 1 counts as noise. Hence the value
-    is not N times the rate of `gaussian_directed_information_rate`.
+    The first step has no past: what the first lags of the process owe to times before 1 counts as
+        noise. Hence the value is not N times the rate of `gaussian_directed_information_rate`.
 
     Args:
-        coefficients: (lag, dim, dim) A_1 … A_p, or (dim, dim) for one lag; all roots inside the unit circle.
+        coefficients: (lag, dim, dim) A_1 … A_p, or (dim, dim) for one lag; all roots inside the
+            unit circle.
         innovations: (dim, dim) Σ, positive definite.
         x_axes: Coordinates of x.
         y_axes: Coordinates of y, none of them in x.
@@ -80,10 +84,12 @@ def gaussian_directed_information(
         [massey:90]; [massey:05]; theory §1.
 
     Example:
-        >>> noise = np.diag([1.0, 0.25])  # x white; y_t = 0.5 y_{t−1} + 0.8 x_{t−1} + e: 2 · ½ log(0.89/0.25)
+        >>> noise = np.diag([1.0, 0.25])  # x white; y_t = 0.5 y_{t−1} + 0.8 x_{t−1} + e
         >>> result = gaussian_directed_information([[0, 0], [0.8, 0.5]], noise, [0], [1], horizon=3)
         >>> round(result.forward_nats, 6), round(result.backward_nats, 6)
         (1.269761, 0.0)
+        >>> round(2 * 0.5 * float(np.log(0.89 / 0.25)), 6)  # the first step has no past
+        1.269761
     """
     a, sigma = _checked_model(coefficients, innovations)
     x, y = _checked_axes(x_axes, y_axes, len(sigma))
@@ -113,13 +119,15 @@ def gaussian_directed_information(
 def gaussian_directed_information_rate(
     coefficients: npt.ArrayLike, innovations: npt.ArrayLike, x_axes: Axes, y_axes: Axes
 ) -> GaussianDirectedInformation:
-    """Directed information of a stationary Gaussian VAR per step, as the horizon grows [nats per step].
+    """Directed information rate of a stationary Gaussian VAR, N → ∞ [nats per step].
 
-    The transfer entropy among the results is half the Granger causality ("log variance ratio") in population. It is not
+    The transfer entropy among the results is half the Granger causality ("log variance ratio") in
+    population. It is not
     what a regression with finitely many lags sees: y alone is no finite autoregression in general.
 
     Args:
-        coefficients: (lag, dim, dim) A_1 … A_p, or (dim, dim) for one lag; all roots inside the unit circle.
+        coefficients: (lag, dim, dim) A_1 … A_p, or (dim, dim) for one lag; all roots inside the
+            unit circle.
         innovations: (dim, dim) Σ, positive definite.
         x_axes: Coordinates of x.
         y_axes: Coordinates of y, none of them in x.
@@ -133,7 +141,8 @@ def gaussian_directed_information_rate(
         SettingsError: Axes overlap or are out of range.
 
     References:
-        [barnett:09] for Gaussian Granger causality as twice transfer entropy; [barnett:15] for the Riccati equation.
+        [barnett:09] for Gaussian Granger causality as twice transfer entropy; [barnett:15] for the
+        Riccati equation.
 
     Example:
         >>> noise = np.diag([1.0, 0.25])  # ½ log((0.8² · 1 + 0.25)/0.25)
@@ -167,26 +176,27 @@ def _checked_model(
         a = a[None]
     if sigma.ndim != 2 or a.ndim != 3 or len(a) < 1 or a.shape[1:] != sigma.shape:
         raise ShapeError(
-            f"coefficients have shape {np.shape(coefficients)} and innovations {sigma.shape}: (lag, dim, dim) with at "
-            "least one lag and (dim, dim) are needed"
+            f"coefficients have shape {np.shape(coefficients)} and innovations {sigma.shape}: "
+            "(lag, dim, dim) with at least one lag and (dim, dim) are needed"
         )
     if not (np.isfinite(a).all() and np.isfinite(sigma).all()):
         raise DistributionError("coefficients or innovations hold a value that is not finite")
     if np.abs(sigma - sigma.T).max() > 1e-9 * np.abs(sigma).max():
         raise DistributionError(
-            f"innovations differ from their transpose by up to {np.abs(sigma - sigma.T).max():.3g}: a covariance is "
-            "symmetric"
+            "innovations differ from their transpose by up to "
+            f"{np.abs(sigma - sigma.T).max():.3g}: a covariance is symmetric"
         )
     smallest = float(np.linalg.eigvalsh(sigma)[0])
     if smallest <= 0:
         raise DistributionError(
-            f"innovations have the eigenvalue {smallest:.3g}: a positive definite covariance is needed; with a "
-            "coordinate free of noise the information may be infinite"
+            f"innovations have the eigenvalue {smallest:.3g}: a positive definite covariance is "
+            "needed; with a coordinate free of noise the information may be infinite"
         )
     radius = float(np.abs(np.linalg.eigvals(_companion(a))).max())
     if radius >= 1:
         raise DistributionError(
-            f"the coefficients have spectral radius {radius:.6g}: below 1 is needed for a stationary process"
+            f"the coefficients have spectral radius {radius:.6g}: below 1 is needed for a "
+            "stationary process"
         )
     return a, sigma
 
@@ -195,7 +205,8 @@ def _checked_axes(x_axes: Axes, y_axes: Axes, dim: int) -> tuple[list[int], list
     x, y = [int(i) for i in x_axes], [int(i) for i in y_axes]
     if not x or not y or len({*x, *y}) < len(x) + len(y) or not {*x, *y} <= set(range(dim)):
         raise SettingsError(
-            f"x_axes={x} and y_axes={y}: both non-empty, without repetition or overlap, from 0 to {dim - 1} are needed"
+            f"x_axes={x} and y_axes={y}: both non-empty, without repetition or overlap, from 0 to "
+            f"{dim - 1} are needed"
         )
     return x, y
 
@@ -242,7 +253,8 @@ def _log_determinant(covariance: FloatArray) -> float:
 def _innovations_given_past(a: FloatArray, sigma: FloatArray, axes: list[int]) -> FloatArray:
     """Covariance of the observed coordinates given their own infinite past.
 
-    State s_{t+1} = F s_t + w, observed C s_{t+1} = C F s_t + C w: noise of state and observation are correlated.
+    State s_{t+1} = F s_t + w, observed C s_{t+1} = C F s_t + C w: noise of state and observation
+    are correlated.
     """
     from scipy.linalg import solve_discrete_are
 

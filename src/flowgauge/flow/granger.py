@@ -17,15 +17,20 @@ from flowgauge.records import FloatArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrangerResult:
-    """Transfer entropy of a fitted Gaussian autoregression and the test of "x does not help" [nats].
+    """Transfer entropy of a fitted autoregression and the test of "x does not help" [nats].
 
     Attributes:
-        transfer_entropy_nats: ½ log(|Σ_r|/|Σ_f|) in sample, at least 0; half of Geweke's "Granger causality".
-        standard_error: By linearisation about a value above 0; meaningless where the truth is 0 [nats].
-        null_mean_nats: About what the value is on average where the truth is 0: restrictions/(2n) [nats].
+        transfer_entropy_nats: ½ log(|Σ_r|/|Σ_f|) in sample, at least 0; half of Geweke's "Granger
+            causality".
+        standard_error: By linearisation about a value above 0; meaningless where the truth is 0
+            [nats].
+        null_mean_nats: About what the value is on average where the truth is 0: restrictions/(2n)
+            [nats].
         statistic: F where y has one dimension, else the likelihood ratio 2n · value.
-        p_value: Of the statistic under the null, exact for neither (F for fixed regressors, χ² for large n).
-        chi2_p_value: Of the likelihood ratio 2n · value by χ² with `restrictions` degrees, whatever the dimension.
+        p_value: Of the statistic under the null, exact for neither (F for fixed regressors, χ² for
+            large n).
+        chi2_p_value: Of the likelihood ratio 2n · value by χ² with `restrictions` degrees, whatever
+            the dimension.
         restrictions: Coefficients that the null sets to 0.
         lags: p.
         n: Time steps regressed.
@@ -47,9 +52,9 @@ def granger(
 ) -> GrangerResult:
     """Whether the past of x helps to predict y beyond y's own past, and by how much [nats].
 
-    Least squares with an intercept. The value is the transfer entropy of the best linear Gaussian predictor with p lags:
-    not that of the process where it is nonlinear, has a longer memory, or a cause of both is left out; and no statement
-    about intervention.
+    Least squares with an intercept. The value is the transfer entropy of the best linear Gaussian
+    predictor with p lags: not that of the process where it is nonlinear, has a longer memory, or a
+    cause of both is left out; and no statement about intervention.
 
     Args:
         x: (time,) or (time, dim) the candidate cause.
@@ -92,8 +97,8 @@ def granger(
     free = n - full.shape[1]
     if free < dim:
         raise ShapeError(
-            f"{lengths[0]} time steps leave {n} rows for {full.shape[1]} coefficients: bring at least "
-            f"{full.shape[1] + dim + lags} steps or use fewer lags"
+            f"{lengths[0]} time steps leave {n} rows for {full.shape[1]} coefficients: bring at "
+            f"least {full.shape[1] + dim + lags} steps or use fewer lags"
         )
     residuals = [_residuals(design, effect[lags:]) for design in (restricted, full)]
     (log_r, white_r), (log_f, white_f) = (_whiten(r) for r in residuals)
@@ -136,8 +141,8 @@ def _series(values: npt.ArrayLike, name: str) -> FloatArray:
     bad = ~np.isfinite(array).all(axis=1)
     if bad.any():
         raise DistributionError(
-            f"{name} is not finite at {int(bad.sum())} times, first at {int(np.argmax(bad))}: repair the gaps, since "
-            "dropping rows would change what a lag means"
+            f"{name} is not finite at {int(bad.sum())} times, first at {int(np.argmax(bad))}: "
+            "repair the gaps, since dropping rows would change what a lag means"
         )
     return array
 
@@ -160,13 +165,13 @@ def _residuals(design: FloatArray, target: FloatArray) -> FloatArray:
 
 
 def _whiten(residuals: FloatArray) -> tuple[float, FloatArray]:
-    """Log-determinant of the residual covariance, and the squared length of each whitened residual."""
+    """Log-determinant of the residual covariance; squared length of whitened residuals."""
     covariance = residuals.T @ residuals / len(residuals)
     sign, log_determinant = np.linalg.slogdet(covariance)
     if sign <= 0 or not np.isfinite(log_determinant):
         raise DistributionError(
-            f"y is predicted without error (residual covariance {covariance.tolist()}): the log ratio is not defined; "
-            "is a coordinate constant, repeated or a copy of a lag?"
+            f"y is predicted without error (residual covariance {covariance.tolist()}): the log "
+            "ratio is not defined; is a coordinate constant, repeated or a copy of a lag?"
         )
     solved = np.linalg.solve(covariance, residuals.T)
     return float(log_determinant), np.einsum("td,dt->t", residuals, solved)

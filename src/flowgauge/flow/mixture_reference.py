@@ -60,7 +60,7 @@ def mixture_reference(
         ShapeError: Shapes that do not fit.
 
     References:
-        [bai:25] III-A; [poole:19] section 2 for the two bounds.
+        [bai:25] III-A; [poole:19] for the two bounds.
 
     Example:
         >>> m = mixture_reference(np.log([[0.9, 0.9], [0.1, 0.9]]))

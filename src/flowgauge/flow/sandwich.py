@@ -51,7 +51,7 @@ def sandwich(log_likelihood: npt.ArrayLike) -> Sandwich:
         DistributionError: NaN, a value above 0, or a text impossible under its own source.
 
     References:
-        [poole:19] sections 2.2 and 2.3 (InfoNCE and leave-one-out with known conditionals).
+        [poole:19], InfoNCE and leave-one-out with known conditionals.
 
     Example:
         >>> s = sandwich(np.log([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]))

@@ -35,8 +35,8 @@ class GromovWassersteinSettings:
         solver: `ConditionalGradient`, `Entropic`, or any function of that form.
         starts: Functions from the spaces to a coupling; those that return None are left out.
         random_starts: How many random starts besides, 0 or more; they need `rng`.
-        max_exchanges: Most pairwise exchanges after each start, 0 or more; made where the result
-            is a permutation (equal weights) and both matrices are symmetric.
+        max_sweeps: Most sweeps of pairwise exchanges after each start, 0 or more; made where the
+            result is a permutation (equal weights) and both matrices are symmetric.
         bounds: Settings of the lower bounds.
     """
 
@@ -48,7 +48,7 @@ class GromovWassersteinSettings:
         identity_start,
     )
     random_starts: int = 0
-    max_exchanges: int = 200
+    max_sweeps: int = 100
     bounds: BoundSettings = field(default_factory=BoundSettings)
 
     def __post_init__(self) -> None:
@@ -57,8 +57,8 @@ class GromovWassersteinSettings:
                 f"{len(self.starts)} starts and {self.random_starts} random ones were given; "
                 "at least one is needed, and no negative number"
             )
-        if self.max_exchanges < 0:
-            raise SettingsError(f"max_exchanges = {self.max_exchanges}, at least 0 is needed")
+        if self.max_sweeps < 0:
+            raise SettingsError(f"max_sweeps = {self.max_sweeps}, at least 0 is needed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,7 @@ def _best_of(
 ) -> GromovWasserstein:
     """Run every start that applies and keep the lowest value; the earlier one on a tie."""
     names = [getattr(start, "__name__", type(start).__name__) for start in starts]
-    runs = [run_start(spaces, start, settings.solver, settings.max_exchanges) for start in starts]
+    runs = [run_start(spaces, start, settings.solver, settings.max_sweeps) for start in starts]
     done = [(name, *run) for name, run in zip(names, runs, strict=True) if run is not None]
     if not done:
         raise SettingsError(

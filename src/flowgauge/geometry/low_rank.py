@@ -7,7 +7,6 @@ POT's own low-rank solver was tried and left: it computes its value in time and 
 grow with n² and d², and with its default tolerance it stops at the independent coupling.
 """
 
-import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,10 +20,8 @@ from flowgauge.geometry.gromov import (
 )
 from flowgauge.geometry.inputs import check_points, check_weights, euclidean_distances
 from flowgauge.geometry.quantiles import squared_wasserstein
+from flowgauge.geometry.quantisation import Quantisation, quantise
 from flowgauge.records import FloatArray, IntArray
-
-#: From here on k-means looks at small batches: a full pass costs n · anchors · dimension.
-MANY_POINTS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,39 +43,6 @@ class LowRankSettings:
             raise SettingsError(
                 f"anchors = {self.anchors} and pairs = {self.pairs}: at least 2 of both are needed"
             )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantisation:
-    """A cloud and the cells it was cut into.
-
-    Attributes:
-        points: (point, dimension) all points, and their weights (point,).
-        labels: (point,) the cell of each point.
-        centres: (cell, dimension) weighted means of the cells, and their weights (cell,).
-        radius: Root mean square of the sum of two random points' distances to their centres: the
-            square root of the value between cloud and centres is at most this [unit].
-    """
-
-    points: FloatArray
-    weights: FloatArray
-    labels: IntArray
-    centres: FloatArray
-    centre_weights: FloatArray
-    radius: float
-
-    def draw(self, cells: IntArray, rng: np.random.Generator) -> IntArray:
-        """One random point of each of these cells, by weight."""
-        order = np.argsort(self.labels, kind="stable")
-        ends = np.cumsum(self.weights[order])
-        size = np.bincount(self.labels, minlength=len(self.centres))
-        last = np.cumsum(size) - 1
-        before = np.concatenate([[0.0], ends[last[:-1]]])[cells]
-        level = before + rng.random(len(cells)) * (ends[last[cells]] - before)
-        position = np.clip(
-            np.searchsorted(ends, level, side="right"), last[cells] - size[cells] + 1, last[cells]
-        )
-        return np.asarray(order[position], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +125,8 @@ def low_rank_gromov_wasserstein(
     """
     chosen = settings or LowRankSettings()
     points, others = check_points(x, "x"), check_points(y, "y")
-    first = _quantise(points, check_weights(p, len(points), "p"), chosen.anchors, rng)
-    second = _quantise(others, check_weights(q, len(others), "q"), chosen.anchors, rng)
+    first = quantise(points, check_weights(p, len(points), "p"), chosen.anchors, rng)
+    second = quantise(others, check_weights(q, len(others), "q"), chosen.anchors, rng)
     anchors = gromov_wasserstein(
         euclidean_distances(first.centres),
         euclidean_distances(second.centres),
@@ -209,39 +173,6 @@ def first_lower_bound(x: FloatArray, y: FloatArray, p: FloatArray, q: FloatArray
 def _eccentricity(x: FloatArray, p: FloatArray) -> FloatArray:
     square = np.sum((x - p @ x) ** 2, axis=1)
     return np.asarray(np.sqrt(square + p @ square), dtype=np.float64)
-
-
-def _quantise(
-    points: FloatArray, weights: FloatArray, anchors: int, rng: np.random.Generator
-) -> Quantisation:
-    """Cut a cloud into at most so many k-means cells; empty ones are dropped."""
-    from sklearn.cluster import KMeans, MiniBatchKMeans
-
-    kind = MiniBatchKMeans if len(points) > MANY_POINTS else KMeans
-    model = kind(min(anchors, len(points)), n_init=1, random_state=int(rng.integers(2**31)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # fewer distinct points than cells: the empty ones go below
-        found = model.fit(points, sample_weight=weights).labels_
-    mass = np.bincount(found, weights=weights)
-    # a cell without mass holds only points without weight, which count nowhere: any cell will do
-    used = np.flatnonzero(mass > 0)
-    place = np.zeros(len(mass), dtype=np.int64)
-    place[used] = np.arange(len(used))
-    labels = place[found]
-    centre_weights = mass[used]
-    sums = np.zeros((len(used), points.shape[1]))
-    np.add.at(sums, labels, points * weights[:, None])
-    centres = sums / centre_weights[:, None]
-    away = np.linalg.norm(points - centres[labels], axis=1)
-    radius = np.sqrt(2.0 * float(weights @ away**2) + 2.0 * float(weights @ away) ** 2)
-    return Quantisation(
-        points=points,
-        weights=weights,
-        labels=labels,
-        centres=centres,
-        centre_weights=centre_weights / centre_weights.sum(),
-        radius=float(radius),
-    )
 
 
 def _draw(

@@ -120,19 +120,22 @@ class Entropic:
         epsilon: Weight of the entropy, relative to the mean squared dissimilarity of both spaces;
             above 0. Large blurs the coupling, small is slow and may underflow.
         max_iterations: Outer steps, at least 1.
+        inner_iterations: Sinkhorn steps in each, at least 1; what they leave open is rounded off.
         tolerance: Stops when the coupling moves less than this (Frobenius norm), above 0.
         refine: Conditional gradient from the rounded coupling; None leaves it blurred.
     """
 
     epsilon: float = 0.01
     max_iterations: int = 1_000
-    tolerance: float = 1e-9
+    inner_iterations: int = 100
+    tolerance: float = 1e-7
     refine: ConditionalGradient | None = ConditionalGradient()
 
     def __post_init__(self) -> None:
-        if not self.epsilon > 0 or self.max_iterations < 1 or not self.tolerance > 0:
+        steps = min(self.max_iterations, self.inner_iterations)
+        if not self.epsilon > 0 or steps < 1 or not self.tolerance > 0:
             raise SettingsError(
-                f"{self}: epsilon > 0, max_iterations ≥ 1 and tolerance > 0 are needed"
+                f"{self}: epsilon > 0, outer and inner iterations ≥ 1 and tolerance > 0 are needed"
             )
 
     def __call__(self, spaces: Spaces, start: FloatArray) -> LocalOptimum:
@@ -150,6 +153,7 @@ class Entropic:
                 max_iter=self.max_iterations,
                 tol=self.tolerance,
                 log=True,
+                numItermax=self.inner_iterations,
             )
         plan = np.asarray(coupling, dtype=np.float64)
         usable = bool(np.all(np.isfinite(plan)) and abs(float(plan.sum()) - 1.0) < 0.5)
@@ -198,13 +202,13 @@ def random_start(rng: np.random.Generator) -> Start:
 
 
 def run_start(
-    spaces: Spaces, start: Start, solver: Solver, max_exchanges: int
+    spaces: Spaces, start: Start, solver: Solver, max_sweeps: int
 ) -> tuple[float, LocalOptimum] | None:
     """Value and optimum from one start; None where the start does not apply."""
     plan = start(spaces)
     if plan is None:
         return None
-    end = _exchanged(spaces, solver(spaces, plan), max_exchanges)
+    end = _exchanged(spaces, solver(spaces, plan), max_sweeps)
     return plan_distortion(spaces.c1, spaces.c2, end.coupling), end
 
 

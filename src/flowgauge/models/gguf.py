@@ -1,6 +1,7 @@
 """GGUF files: dequantized once by transformers, kept in the user's cache as safetensors."""
 
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,12 @@ def converted(path: Path, say: Say, sha256: str | None = None) -> Path:
     with FileLock(f"{folder}.lock"):
         if is_converted(sha256):
             return folder
+        half = f"{folder.name}-half-"
+        for stale in (*folder.parent.glob(f"{half}*"), folder):  # what a kill left, unfinished
+            shutil.rmtree(stale, ignore_errors=True)
         say(f"converting {path.name} to safetensors, once (20 to 90 seconds)")
         with tempfile.TemporaryDirectory(
-            dir=folder.parent, prefix="convert-", ignore_cleanup_errors=True
+            dir=folder.parent, prefix=half, ignore_cleanup_errors=True
         ) as work:
             made = Path(work) / "model"
             _convert(path, made)

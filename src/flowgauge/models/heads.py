@@ -27,9 +27,12 @@ class Head:
         self._embedding = embedding
         self._finish = finish
 
-    def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        """Logits (rows, vocab) of states (rows, width)."""
-        return self._finish(self._embedding(states))
+    def __call__(self, states: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits (rows, vocab) of states (rows, width); written to `out` where that is possible."""
+        plain = type(self._embedding) is torch.nn.Linear and self._embedding.bias is None
+        if out is None or not plain or out.dtype != states.dtype:
+            return self._finish(self._embedding(states))
+        return self._finish(torch.mm(states, self._embedding.weight.t(), out=out))
 
 
 def _candidates(config: Any) -> list[tuple[str, Callable[[torch.Tensor], torch.Tensor]]]:

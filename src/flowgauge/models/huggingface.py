@@ -179,10 +179,10 @@ class HuggingFaceModel:
                 return self._run(batch.rows, batch.keep, None)
             return self._forked(batch)
 
-    def logits(self, states: torch.Tensor) -> torch.Tensor:
-        """Logits (rows, vocab) of the law after each state."""
+    def logits(self, states: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits (rows, vocab) of the law after each state; `out` saves an allocation."""
         with torch.inference_mode():
-            return self._head(states) if self._head else states
+            return self._head(states, out) if self._head else states
 
     def _run(self, rows: Sequence[IntArray], keep: Sequence[int], cache: Any) -> list[torch.Tensor]:
         longest = max(map(len, rows))

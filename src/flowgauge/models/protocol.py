@@ -99,8 +99,11 @@ class LanguageModel(TextTokenizer, Protocol):
         """One tensor (keep, width) per row: states of its last `keep` positions."""
         ...
 
-    def logits(self, states: "torch.Tensor") -> "torch.Tensor":
-        """Unnormalised log-probabilities (rows, vocab) of the next token."""
+    def logits(self, states: "torch.Tensor", out: "torch.Tensor | None" = None) -> "torch.Tensor":
+        """Unnormalised log-probabilities (rows, vocab) of the next token.
+
+        `out` is a buffer that may be written to; the result need not be in it.
+        """
         ...
 
     def generate(

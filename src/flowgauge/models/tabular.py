@@ -186,7 +186,7 @@ class TabularModel:
                 out.append(torch.from_numpy(np.log(laws)))
         return out
 
-    def logits(self, states: torch.Tensor) -> torch.Tensor:
+    def logits(self, states: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """The states are log-laws already."""
         return states
 

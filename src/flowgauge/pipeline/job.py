@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from flowgauge.errors import InputError
 from flowgauge.models.protocol import LanguageModel
-from flowgauge.pipeline.pool import Pool
+from flowgauge.pipeline.pool import Pool, PoolEvidence
 from flowgauge.pipeline.precision import precision_errors
 from flowgauge.pipeline.prepare import Prepared, prepare
 from flowgauge.pipeline.rows import failed_row, measured_rows
 from flowgauge.pipeline.settings import Settings
-from flowgauge.records import FailedRow, Record
+from flowgauge.records import FailedRow, Record, TokenScores
 from flowgauge.scores import score
-from flowgauge.text import Template
+from flowgauge.text import Template, refused
 
 Rows = Sequence[Record | FailedRow]
 
@@ -53,22 +54,40 @@ class Job:
     def part(self, numbers: Sequence[int]) -> dict[str, list[Mapping[str, Any]]]:
         """Rows of the three tables for these rows of the input."""
         items = list(self._prepared(numbers))
-        good = [i for i in items if isinstance(i, Prepared)]
-        scores = score([p.tokens for p in good], self.scorer, self.settings.score)
-        evidence = (
-            self.pool.evidence(good, scores, self.scorer, self.template, self.settings.score)
-            if self.pool and self.pool.is_available
-            else [None] * len(good)
-        )
+        failed = [i for i in items if isinstance(i, FailedRow)]
+        good, scores = self._scored([i for i in items if isinstance(i, Prepared)], failed)
+        evidence = self._evidence(good)
         out: dict[str, list[Mapping[str, Any]]] = {"records": [], "tokens": [], "sentences": []}
-        for item in items:
-            if isinstance(item, FailedRow):
-                out["records"].append(failed_row(item))
         for item, columns, found in zip(good, scores, evidence, strict=True):
-            rows = measured_rows(item, columns, found, self.lm, self.settings.alpha)
+            try:
+                rows = measured_rows(item, columns, found, self.lm, self.settings.alpha)
+            except InputError as error:
+                failed.append(refused(item.row, item.record.id, error))
+                continue
             for name, more in rows.items():
                 out[name].extend(more)
+        out["records"].extend(map(failed_row, failed))
         return out
+
+    def _scored(
+        self, items: list[Prepared], failed: list[FailedRow]
+    ) -> tuple[list[Prepared], list[TokenScores]]:
+        """Items and their scores; those that the model refuses go to `failed`."""
+        try:
+            return items, score([i.tokens for i in items], self.scorer, self.settings.score)
+        except InputError as error:
+            if len(items) == 1:
+                failed.append(refused(items[0].row, items[0].record.id, error))
+                return [], []
+        # One of them spoils the batch: each alone.
+        alone = [self._scored([item], failed) for item in items]
+        return [i for found, _ in alone for i in found], [s for _, found in alone for s in found]
+
+    def _evidence(self, items: Sequence[Prepared]) -> Sequence[PoolEvidence | None]:
+        if not self.pool or not self.pool.is_available:
+            return [None] * len(items)
+        return self.pool.evidence(items, self.scorer, self.template, self.settings.score,
+                                  truncate=self.settings.truncate)  # fmt: skip
 
     def precision_errors(self, most: int = 4) -> dict[str, Any]:
         """Error of the fast twin on the first records, against the exact model."""

@@ -19,7 +19,14 @@ from flowgauge.pipeline.plan import manifest_of, parts_of, plan_of
 from flowgauge.pipeline.settings import Settings
 from flowgauge.records import FailedRow, Record
 from flowgauge.store import Run, RunWriter, open_run, tables_from_rows
-from flowgauge.text import ChatTemplate, PlainTemplate, Template, read_records
+from flowgauge.text import (
+    ChatTemplate,
+    PlainTemplate,
+    Template,
+    check_record,
+    read_records,
+    refused,
+)
 
 Progress = Callable[[int, int], None]
 
@@ -107,9 +114,12 @@ def _rows(records: Iterable[Record] | str | Path) -> Rows:
                 f"record {number} is {type(record).__name__}, a flowgauge.Record was needed "
                 "(parse_record makes one from a dictionary)"
             )
-        if record.id in seen:
-            reason = f"the id {record.id!r} stands in an earlier record already"
-            rows.append(FailedRow(row=number, id=record.id, kind="RecordError", reason=reason))
+        try:
+            check_record(record)
+            if record.id in seen:
+                raise RecordError(f"the id {record.id!r} stands in an earlier record already")
+        except RecordError as error:
+            rows.append(refused(number, record.id, error))
             continue
         seen.add(record.id)
         rows.append(record)

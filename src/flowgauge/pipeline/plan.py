@@ -84,10 +84,24 @@ def manifest_of(plan: dict[str, Any], run: Run, job: Job, started: float) -> dic
         "measured": status.count("measured"),
         "failed": status.count("failed"),
         "tokens": run.table("tokens").num_rows,
-        "notes": job.notes(),
+        "notes": [*job.notes(), *_pool_notes(run, job)],
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 1),
     }
     if job.is_fast:
         manifest["precision_errors"] = job.precision_errors()
     return manifest
+
+
+def _pool_notes(run: Run, job: Job) -> list[str]:
+    """How many responses went without the pool test, although the run has enough sources."""
+    if not job.pool or not job.pool.is_available:
+        return []
+    rows = run.table("records").select(["status", "pool_size"]).to_pylist()
+    without = sum(r["status"] == "measured" and r["pool_size"] is None for r in rows)
+    if not without:
+        return []
+    return [
+        f"the pool test was left out for {without} responses: they have no source, or fewer than "
+        f"{job.pool.size} others of its kind fit the model's context"
+    ]

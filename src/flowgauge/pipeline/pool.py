@@ -2,7 +2,9 @@
 
 Exact whatever the observer is (theory §3): under the null "the response was written without regard
 to which of these K+1 sources is its own" the e-value has expectation 1 and the p-value is valid.
-The counter-sources are chosen from the seed alone, never from a response or a score.
+The counter-sources are chosen from the seed alone, never from a response or a score, and go
+through the very steps of the own source, truncation and rounding included: a difference in
+treatment would tell them apart, and the test would no longer be valid.
 """
 
 from collections.abc import Sequence
@@ -11,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowgauge.anytime import exchangeable_evidence
-from flowgauge.errors import InputError
+from flowgauge.errors import DistributionError
 from flowgauge.models.protocol import LanguageModel
-from flowgauge.pipeline.prepare import Prepared
-from flowgauge.records import FailedRow, Record, TokenScores
+from flowgauge.pipeline.prepare import Prepared, prepare
+from flowgauge.records import FailedRow, FloatArray, Record
 from flowgauge.scores import ScoreSettings, log_likelihood
 from flowgauge.scores.plan import Context
-from flowgauge.text import Omit, Template, align, source_key, source_of, with_source_of
+from flowgauge.text import Omit, Template, source_key, source_of, with_source_of
 
 #: With fewer counter-sources the p-value cannot reach 0.05.
 MIN_POOL = 19
@@ -63,31 +65,30 @@ class Pool:
     def evidence(
         self,
         items: Sequence[Prepared],
-        scores: Sequence[TokenScores],
         lm: LanguageModel,
         template: Template,
         settings: ScoreSettings,
+        *,
+        truncate: bool,
     ) -> list[PoolEvidence | None]:
         """Evidence for each item; None where it has too few counter-sources that fit."""
         contexts: list[Context] = []
         chosen: list[list[int]] = []
         for item in items:
-            rows, more = self._counter_contexts(item, lm, template)
+            rows, more = self._counter_contexts(item, lm, template, truncate)
             chosen.append(rows)
-            contexts += more
+            if rows:
+                # Scored anew beside the others: columns from another pass are rounded otherwise,
+                # and a model that ignores its prompt would seem to tell the own source apart.
+                contexts += [Context(item.tokens.prompt_ids, item.tokens.response_ids), *more]
         logs = iter(log_likelihood(contexts, lm, settings))
-        out: list[PoolEvidence | None] = []
-        for item_scores, rows in zip(scores, chosen, strict=True):
-            if not rows:
-                out.append(None)
-                continue
-            own = float(item_scores.log_p.sum())
-            found = exchangeable_evidence(np.array([own, *(next(logs) for _ in rows)]))
-            out.append(PoolEvidence(e_value=found.e_value, p_value=found.p_value, rows=tuple(rows)))
-        return out
+        return [
+            _evidence(np.array([next(logs) for _ in range(len(rows) + 1)]), rows) if rows else None
+            for rows in chosen
+        ]
 
     def _counter_contexts(
-        self, item: Prepared, lm: LanguageModel, template: Template
+        self, item: Prepared, lm: LanguageModel, template: Template, truncate: bool
     ) -> tuple[list[int], list[Context]]:
         own, kind = source_key(item.record), source_of(item.record)
         rows: list[int] = []
@@ -98,13 +99,12 @@ class Pool:
             other = self._records[number]
             if source_key(other) == own or source_of(other) != kind:
                 continue
-            swapped = with_source_of(item.record, other)
-            try:
-                prefix = align(
-                    item.record.id, template.compose(swapped, Omit()), item.record.response, lm
-                ).prompt_ids
-            except InputError:
+            swapped = prepare(
+                number, with_source_of(item.record, other), lm, template, Omit(), truncate=truncate
+            )
+            if isinstance(swapped, FailedRow):
                 continue
+            prefix = swapped.tokens.prompt_ids
             length = len(prefix) + len(item.tokens.response_ids)
             if lm.context_length is not None and length > lm.context_length:
                 continue
@@ -113,3 +113,11 @@ class Pool:
             if len(rows) == self.size:
                 return rows, contexts
         return [], []
+
+
+def _evidence(log_likelihoods: FloatArray, rows: Sequence[int]) -> PoolEvidence | None:
+    try:
+        found = exchangeable_evidence(log_likelihoods)
+    except DistributionError:  # impossible under every source: the pool says nothing
+        return None
+    return PoolEvidence(e_value=found.e_value, p_value=found.p_value, rows=tuple(rows))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from flowgauge.errors import ContextLengthError, InputError
+from flowgauge.errors import AlignmentError, ContextLengthError, InputError
 from flowgauge.models.protocol import LanguageModel
 from flowgauge.records import FailedRow, Record, Tokens
 from flowgauge.text import Composition, Reference, Template, align, truncate_documents
@@ -39,6 +39,7 @@ def prepare(
         if truncate:
             item = _shortened(item, lm, template, reference)
         _check_length(item, lm)
+        _check_vocabulary(item, lm)
     except InputError as error:
         return FailedRow(row=row, id=record.id, kind=type(error).__name__, reason=str(error))
     return item
@@ -74,6 +75,24 @@ def _check_length(item: Prepared, lm: LanguageModel) -> None:
         )
 
 
+def _check_vocabulary(item: Prepared, lm: LanguageModel) -> None:
+    foreign = np.flatnonzero(item.tokens.response_ids >= lm.vocabulary_size)
+    if len(foreign):
+        at = int(foreign[0])
+        start, end = item.tokens.offsets[at]
+        raise AlignmentError(
+            f"token {at} of the response ({item.record.response[start:end]!r}) has the id "
+            f"{item.tokens.response_ids[at]}, but {lm.name} can write only "
+            f"{lm.vocabulary_size} tokens; remove it from the response"
+        )
+
+
+def _document_tokens(item: Prepared) -> int:
+    if item.composition.documents is None:  # the template rewrote them: about what it added
+        return len(item.tokens.prompt_ids) - len(item.tokens.reference_ids)
+    return int(np.sum(item.tokens.prompt_part >= 0))
+
+
 def _shortened(
     item: Prepared, lm: LanguageModel, template: Template, reference: Reference
 ) -> Prepared:
@@ -84,7 +103,7 @@ def _shortened(
     total, cut = sum(map(len, documents)), 0
     current = item
     while (excess := _excess(current, lm)) > 0 and cut < total:
-        in_documents = max(1, int(np.sum(current.tokens.prompt_part >= 0)))
+        in_documents = max(1, _document_tokens(current))
         # A token more than is needed, at this text's own characters per token.
         cut = min(total, cut + max(1, round((excess + 1) * (total - cut) / in_documents)))
         read = truncate_documents(item.record, cut)

@@ -46,6 +46,8 @@ class Settings:
             )
         if self.precision not in ("exact", "fast"):
             raise SettingsError(f'precision is {self.precision!r}, "exact" or "fast" was needed')
+        if self.seed < 0:
+            raise SettingsError(f"seed is {self.seed}, 0 or more was needed")
         if self.part_rows < 1:
             raise SettingsError(f"part_rows is {self.part_rows}, at least 1 was needed")
 

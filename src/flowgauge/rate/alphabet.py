@@ -66,9 +66,7 @@ def merged_alphabet(r: Array, p: Array, m: Array) -> Alphabet:
     offset = r - xp.reshape(
         xp.take(xp.reshape(xp.astype(symbol_r, r.dtype), (-1,)), flat, axis=0), r.shape
     )
-    return Alphabet(
-        r=symbol_r, m=mass_m, index=flat, offset=offset, width=float(xp.max(step))
-    )
+    return Alphabet(r=symbol_r, m=mass_m, index=flat, offset=offset, width=float(xp.max(step)))
 
 
 def _masses(xp: Any, flat: Array, mass: Array, rows: int) -> Array:
@@ -77,10 +75,8 @@ def _masses(xp: Any, flat: Array, mass: Array, rows: int) -> Array:
     return xp.reshape(xp.astype(total, xp.float64), (rows, SYMBOLS))
 
 
-def _symbol_log_ratio(
-    xp: Any, mass_p: Array, mass_m: Array, bottom: Array, step: Array
-) -> Array:
-    """log of the ratio of masses, kept inside its bin where a mass underflowed or is empty."""
+def _symbol_log_ratio(xp: Any, mass_p: Array, mass_m: Array, bottom: Array, step: Array) -> Array:
+    """Log-ratio of masses, kept inside its bin where a mass underflowed or is empty."""
     tiny = float(np.finfo(np.float64).tiny)
     ratio = xp.log(xp.clip(mass_p, tiny, None)) - xp.log(xp.clip(mass_m, tiny, None))
     bins = xp.arange(SYMBOLS, dtype=xp.float64, device=ratio.device)[None, :] - 1.0

@@ -4,7 +4,6 @@ R(D) = min I(X;Y) subject to E d(X,Y) ≤ D. A point of the curve is asked for b
 distortion; each carries a certificate from the dual problem.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,8 @@ import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, SettingsError, ShapeError, UnreachableError
 from flowgauge.math.validate import check_distribution
-from flowgauge.rate.alternate import Alternation, AlternationSettings, alternate
+from flowgauge.rate.alternate import AlternationSettings
+from flowgauge.rate.mixture import best_mixture
 from flowgauge.records import FloatArray
 
 
@@ -76,7 +76,7 @@ def blahut_arimoto(
     law, cost = check_cost(p, distortion, "distortion")
     if not 0 <= multiplier < np.inf:
         raise SettingsError(f"multiplier = {multiplier}: λ = −dR/dD must be finite and 0 or more")
-    return _point(law, cost, float(multiplier), settings or AlternationSettings(), None)[0]
+    return _point(law, cost, float(multiplier), settings or AlternationSettings())
 
 
 def blahut_arimoto_at(
@@ -121,9 +121,7 @@ def blahut_arimoto_at(
     return point_at(law, cost, float(target), settings or AlternationSettings())
 
 
-def check_cost(
-    p: npt.ArrayLike, cost: npt.ArrayLike, name: str
-) -> tuple[FloatArray, FloatArray]:
+def check_cost(p: npt.ArrayLike, cost: npt.ArrayLike, name: str) -> tuple[FloatArray, FloatArray]:
     """Source law and (source, reproduction) matrix, checked."""
     law = check_distribution(p, "p")
     matrix = np.array(cost, dtype=np.float64)
@@ -143,133 +141,115 @@ def check_cost(
 def point_at(
     law: FloatArray, cost: FloatArray, target: float, settings: AlternationSettings
 ) -> RatePoint:
-    """The point at a reachable distortion, by bracketing λ; both ends in closed form."""
-    free = float((law @ cost).min())
+    """The point at a reachable distortion, by a search of λ; both ends in closed form."""
     spread = float(np.ptp(cost)) or 1.0
-    if target >= free - 1e-14 * spread:
-        return _point(law, cost, 0.0, settings, None)[0]
+    if target >= float((law @ cost).min()) - 1e-14 * spread:
+        return _free_point(law, cost)
     # at the least distortion only each source's cheapest reproductions remain: λ = ∞
-    least = float(law @ cost.min(axis=1))
-    if target <= least + 1e-12 * spread:
-        return _end_point(law, cost, settings)
+    if target <= float(law @ cost.min(axis=1)) + 1e-12 * spread:
+        cheapest = cost <= cost.min(axis=1, keepdims=True) + 1e-12 * spread
+        return _solved(law, cost, np.inf, cheapest.astype(np.float64), settings)
     return _search(law, cost, target, settings)
 
 
 def _search(
     law: FloatArray, cost: FloatArray, target: float, settings: AlternationSettings
 ) -> RatePoint:
-    """Regula falsi (Illinois) on D(λ) − D in log λ, each solve starting from the last law."""
+    from scipy.optimize import brentq
+
     spread = float(np.ptp(cost))
-    low, high = np.log(1e-6 / spread), np.log(10.0 / spread)
-    point, start = _point(law, cost, float(np.exp(high)), settings, None)
-    while point.distortion > target and high < np.log(1e9 / spread):
+
+    def excess(log_multiplier: float) -> float:
+        return _point(law, cost, float(np.exp(log_multiplier)), settings).distortion - target
+
+    low = high = -np.log(spread)
+    while excess(high) > 0 and high < np.log(1e12 / spread):
         low, high = high, high + 2.0
-        point, start = _point(law, cost, float(np.exp(high)), settings, start)
-    below, above = point.distortion - target, _excess_at(law, cost, low, target, settings)
-    for _ in range(200):
-        middle = (low * below - high * above) / (below - above)
-        if not low < middle < high:
-            middle = 0.5 * (low + high)
-        point, start = _point(law, cost, float(np.exp(middle)), settings, start)
-        excess = point.distortion - target
-        if abs(excess) <= 1e-10 * spread or high - low < 1e-13:
-            break
-        if excess > 0:
-            low, above, below = middle, excess, below * 0.5
-        else:
-            high, below, above = middle, excess, above * 0.5
-    return point
+    while excess(low) < 0 and low > np.log(1e-12 / spread):
+        low, high = low - 2.0, low
+    root = low if excess(low) == 0 else brentq(excess, low, high, xtol=1e-13, rtol=1e-14)
+    point = _point(law, cost, float(np.exp(root)), settings)
+    if abs(point.distortion - target) <= 1e-9 * spread:
+        return point
+    # the curve is straight here: D jumps at this λ, and mixtures of both sides lie on the line
+    sides = [_point(law, cost, float(np.exp(root + step)), settings) for step in (-1e-9, 1e-9)]
+    return _time_shared(law, cost, target, sides)
 
 
-def _excess_at(
-    law: FloatArray,
-    cost: FloatArray,
-    log_multiplier: float,
-    target: float,
-    settings: AlternationSettings,
-) -> float:
-    return _point(law, cost, float(np.exp(log_multiplier)), settings, None)[0].distortion - target
+def _time_shared(
+    law: FloatArray, cost: FloatArray, target: float, sides: list[RatePoint]
+) -> RatePoint:
+    """The mixture of two channels of the same slope that has the distortion wanted."""
+    more, less = sides
+    width = more.distortion - less.distortion
+    share = min(1.0, max(0.0, (more.distortion - target) / width if width > 0 else 0.0))
+    channel = (1.0 - share) * np.exp(more.log_channel) + share * np.exp(less.log_channel)
+    rate, distortion = _information(law, channel), float(law @ (channel * cost).sum(axis=1))
+    line = less.rate + less.multiplier * less.distortion - less.gap
+    with np.errstate(divide="ignore"):
+        log_channel = np.log(channel)
+    return RatePoint(
+        rate=rate,
+        distortion=distortion,
+        gap=max(0.0, rate - (line - less.multiplier * distortion)),
+        multiplier=less.multiplier,
+        log_channel=log_channel,
+        converged=more.converged and less.converged,
+        iterations=more.iterations + less.iterations,
+    )
+
+
+def _free_point(law: FloatArray, cost: FloatArray) -> RatePoint:
+    """Rate 0: the single reproduction that is cheapest for all."""
+    means = law @ cost
+    log_channel = np.full(cost.shape, -np.inf)
+    log_channel[:, int(np.argmin(means))] = 0.0
+    return RatePoint(
+        rate=0.0,
+        distortion=float(means.min()),
+        gap=0.0,
+        multiplier=0.0,
+        log_channel=log_channel,
+        converged=True,
+        iterations=0,
+    )
 
 
 def _point(
-    law: FloatArray,
-    cost: FloatArray,
-    multiplier: float,
-    settings: AlternationSettings,
-    start: FloatArray | None,
-) -> tuple[RatePoint, FloatArray]:
-    """The point at λ and the log law to start the next one from."""
-    if multiplier == 0.0:
-        log_channel = np.full(cost.shape, -np.inf)
-        log_channel[:, int(np.argmin(law @ cost))] = 0.0
-        free = float((law @ cost).min())
-        point = RatePoint(
-            rate=0.0,
-            distortion=free,
-            gap=0.0,
-            multiplier=0.0,
-            log_channel=log_channel,
-            converged=True,
-            iterations=0,
-        )
-        return point, np.full(cost.shape[1], -np.log(cost.shape[1]))
-    answers = tilted_answers(-multiplier * (cost - cost.min(axis=1, keepdims=True)))
-    end = _alternate(law, answers, cost.shape[1], settings, start)
-    return _finished(law, cost, multiplier, answers, end), end.log_m
-
-
-def _end_point(law: FloatArray, cost: FloatArray, settings: AlternationSettings) -> RatePoint:
-    cheapest = cost <= cost.min(axis=1, keepdims=True) + 1e-12 * (float(np.ptp(cost)) or 1.0)
-    answers = tilted_answers(np.where(cheapest, 0.0, -np.inf))
-    end = _alternate(law, answers, cost.shape[1], settings, None)
-    return _finished(law, cost, np.inf, answers, end)
-
-
-def tilted_answers(exponent: FloatArray) -> Callable[[FloatArray], FloatArray]:
-    """log m → log q(y|x) ∝ m(y) e^exponent(x,y)."""
-
-    def answers(log_m: FloatArray) -> FloatArray:
-        scores = log_m + exponent
-        return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
-
-    return answers
-
-
-def _alternate(
-    law: FloatArray,
-    answers: Callable[[FloatArray], FloatArray],
-    size: int,
-    settings: AlternationSettings,
-    start: FloatArray | None,
-) -> Alternation:
-    def mean_of_answers(log_m: FloatArray) -> FloatArray:
-        with np.errstate(divide="ignore"):
-            return np.log(law @ np.exp(answers(log_m)))
-
-    uniform = np.full(size, -np.log(size))
-    if start is not None:
-        # a law that had died out must be able to come back
-        start = np.logaddexp(start, uniform - 12.0)
-        start = start - np.logaddexp.reduce(start)
-    return alternate(mean_of_answers, uniform if start is None else start, settings)
-
-
-def _finished(
-    law: FloatArray,
-    cost: FloatArray,
-    multiplier: float,
-    answers: Callable[[FloatArray], FloatArray],
-    end: Alternation,
+    law: FloatArray, cost: FloatArray, multiplier: float, settings: AlternationSettings
 ) -> RatePoint:
-    log_channel = answers(end.log_m)
-    channel = np.exp(log_channel)
-    change = np.where(channel > 0, log_channel - end.log_mean, 0.0)
+    if multiplier == 0.0:
+        return _free_point(law, cost)
+    kernel = np.exp(-multiplier * (cost - cost.min(axis=1, keepdims=True)))
+    return _solved(law, cost, multiplier, kernel, settings)
+
+
+def _solved(
+    law: FloatArray,
+    cost: FloatArray,
+    multiplier: float,
+    kernel: FloatArray,
+    settings: AlternationSettings,
+) -> RatePoint:
+    """q(y|x) ∝ m(y) kernel(x, y), where every row of the kernel has largest entry 1."""
+    mixture = best_mixture(law, kernel, settings, np.ones(cost.shape[1]))
+    joint = mixture.m * kernel
+    channel = joint / joint.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        log_channel = np.log(channel)
     return RatePoint(
-        rate=max(0.0, float(law @ (channel * change).sum(axis=1))),
+        rate=_information(law, channel),
         distortion=float(law @ (channel * cost).sum(axis=1)),
-        gap=end.gap,
+        gap=mixture.gap,
         multiplier=multiplier,
         log_channel=log_channel,
-        converged=end.converged,
-        iterations=end.iterations,
+        converged=mixture.gap <= settings.tolerance,
+        iterations=mixture.iterations,
     )
+
+
+def _information(law: FloatArray, channel: FloatArray) -> float:
+    mean = law @ channel
+    used = (channel > 0) & (mean > 0)
+    ratio = np.where(used, channel, 1.0) / np.where(used, np.broadcast_to(mean, channel.shape), 1.0)
+    return max(0.0, float(law @ (np.where(used, channel, 0.0) * np.log(ratio)).sum(axis=1)))

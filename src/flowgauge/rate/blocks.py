@@ -151,7 +151,7 @@ def solve(
     1e-6: float32 is done after one pass, float64 after two or three.
     """
     xp = array_namespace(block.r)
-    tolerance = 16.0 * float(xp.finfo(block.r.dtype).eps)
+    tolerance = max(16.0 * float(xp.finfo(block.r.dtype).eps), 1e-12)
     passes = 1
     while True:
         sums = evaluate(block, law, multiplier, out)
@@ -191,9 +191,7 @@ def evaluate(block: Block, law: SymbolLaw, multiplier: Array, out: Array | None)
         distortion = distortion + _total(xp, block.p[:, piece] * u)
         s -= lam * xp.exp(u)
         lowest = xp.minimum(lowest, xp.astype(xp.min(s, axis=-1), xp.float64))
-    return Sums(
-        mass=mass, rate=rate, distortion=distortion, gap=rate - multiplier - mass * lowest
-    )
+    return Sums(mass=mass, rate=rate, distortion=distortion, gap=rate - multiplier - mass * lowest)
 
 
 def _tables(block: Block, law: SymbolLaw) -> tuple[Array, Array]:
@@ -202,7 +200,7 @@ def _tables(block: Block, law: SymbolLaw) -> tuple[Array, Array]:
 
 
 def _tokens(block: Block, tables: tuple[Array, Array], piece: slice) -> Array:
-    """s of some tokens: their symbol's, carried to their own r by the Taylor series of ω."""
+    """The s of some tokens: their symbol's, carried to their own r by the Taylor series of ω."""
     xp = array_namespace(block.r)
     s, slope = tables
     index, offset = block.alphabet.index, block.alphabet.offset
@@ -222,7 +220,7 @@ def _tokens(block: Block, tables: tuple[Array, Array], piece: slice) -> Array:
 
 
 def _inverse_series(step: Array, share: Array) -> Array:
-    """t of share (e^t − 1) + (1 − share) t = step to third order, for small steps."""
+    """Root t of share (e^t − 1) + (1 − share) t = step to third order, for small steps."""
     bend = share * 0.5
     bend -= 1.0 / 6.0
     bend *= step

@@ -82,7 +82,7 @@ def rate_distortion_curve(
     Example:
         >>> curve = rate_distortion_curve([[0.9, 0.1], [0.2, 0.8]], [0.5, 0.5], [0.0, 0.1, 1.0])
         >>> curve.rate.round(4), bool((curve.gap <= 1e-9).all())
-        (array([0.2753, 0.0634, 0.    ]), True)
+        (array([0.2754, 0.0489, 0.    ]), True)
     """
     laws, shares = check_sources(p, weights)
     targets = check_distortions(distortions)
@@ -142,9 +142,7 @@ def _point(
     log_p, log_mean = safe_log(laws), safe_log(mean)
     information = mutual_information(log_p, log_mean, weights)
     if target <= 0.0:
-        return _Point(
-            distortion=0.0, rate=information, gap=0.0, multiplier=np.inf, log_q=log_p
-        )
+        return _Point(distortion=0.0, rate=information, gap=0.0, multiplier=np.inf, log_q=log_p)
     if target >= information:
         return _Point(
             distortion=information,

@@ -84,9 +84,10 @@ def directed_rate_distortion(
     Example:
         >>> import numpy as np
         >>> step = np.array([[0.9, 0.1], [0.2, 0.8]])
-        >>> result = directed_rate_distortion(step[:, :, None] * step[:, None, :], [0.5, 0.5], [0.2])
+        >>> table = step[:, :, None] * step[:, None, :]
+        >>> result = directed_rate_distortion(table, [0.5, 0.5], [0.2])
         >>> result.rate.round(3), bool(result.per_token_excess[0] > 0)
-        (array([0.088]), True)
+        (array([0.053]), True)
     """
     table = np.array(p, dtype=np.float64)
     if table.ndim < 2:
@@ -148,7 +149,7 @@ class _Position:
 
 
 def _position_laws(position: _Position, settings: AlternationSettings) -> FloatArray:
-    """log q (source, vocab) of one prefix."""
+    """Laws log q (source, vocab) of one prefix."""
     true, log_weights = position.true, position.log_weights
     mass = true.sum(axis=-1)
     alive = (mass > 0) & (log_weights > -np.inf)

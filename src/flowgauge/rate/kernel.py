@@ -48,7 +48,7 @@ class SymbolLaw:
 
 
 def log_ratio(log_p: Array, log_m: Array) -> Array:
-    """r = log p − log m, with p = 0 at FLOOR and m = 0 < p near −FLOOR; never NaN."""
+    """Ratio r = log p − log m, with p = 0 at FLOOR and m = 0 < p near −FLOOR; never NaN."""
     xp = array_namespace(log_p)
     floor = xp.asarray(FLOOR, dtype=log_p.dtype, device=log_p.device)
     return xp.maximum(log_p - xp.maximum(log_m, floor), floor)

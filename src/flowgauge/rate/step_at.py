@@ -125,7 +125,7 @@ def _meet(block: Block, target: Array, out: Array) -> tuple[Array, Sums, Array, 
 
 
 def _overwrite(block: Block, out: Array, at_m: Array, at_p: Array) -> None:
-    """q = m or q = p, exactly, in the rows at the ends of the curve."""
+    """Set q = m or q = p, exactly, in the rows at the ends of the curve."""
     for row in range(out.shape[0]):
         if bool(at_m[row]):
             out[row, :] = block.log_m[row, :]

@@ -39,7 +39,7 @@ def print_level(value: float) -> str:
 
 def print_log(value: float) -> str:
     """A log-probability [nats], and the probability the page shows beside it."""
-    p = math.exp(min(value, 0.0))
+    p = math.exp(value) if value < 0 else 1.0
     return f"{value:.3f} {p:.3f}" if p >= 0.001 else f"{value:.3f} {p:.1e}"
 
 

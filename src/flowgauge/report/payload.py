@@ -141,22 +141,23 @@ def _column(table: pa.Table, name: str) -> list[Any]:
 
 def _token_columns(table: pa.Table) -> dict[str, Any]:
     result: dict[str, Any] = {name: _column(table, name) for name in _TOKEN_COLUMNS}
-    words: dict[str, int] = {}
+    words: dict[tuple[int, str], int] = {}
     for name in ("alternatives_p", "alternatives_q"):
         lists = table.column(name).to_pylist()
         result[name] = [_alternatives(entries or (), words) for entries in lists]
-    result["words"] = list(words)
+    result["word_ids"] = [token_id for token_id, _ in words]
+    result["words"] = [text for _, text in words]
     return result
 
 
 def _alternatives(
-    entries: tuple[Mapping[str, Any], ...], words: dict[str, int]
+    entries: tuple[Mapping[str, Any], ...], words: dict[tuple[int, str], int]
 ) -> list[int | JsonNumber]:
-    """[id, word, log_p, id, word, log_p, …]; words are numbers into a table of the block."""
+    """[word, log_p, word, log_p, …]; words are places in the block's `word_ids` and `words`."""
     flat: list[int | JsonNumber] = []
     for entry in entries:
-        word = words.setdefault(entry["text"] or "", len(words))
-        flat += [entry["id"], word, shorten(entry["log_p"], print_log)]
+        word = words.setdefault((entry["id"], entry["text"] or ""), len(words))
+        flat += [word, shorten(entry["log_p"], print_log)]
     return flat
 
 

@@ -8,8 +8,10 @@ import torch
 from flowgauge.models.protocol import LanguageModel
 from flowgauge.records import FloatArray
 from flowgauge.scores.plan import Context
-from flowgauge.scores.reduce import SLICE_BYTES
 from flowgauge.scores.score import PIECE_BYTES, STATES_BYTES, ScoreSettings, run_states
+
+#: Log-softmax of this many numbers at a time stays in the processor's cache.
+SLICE_NUMBERS = 2**19
 
 
 def log_likelihood(
@@ -56,7 +58,7 @@ def _fill(
     ids = torch.from_numpy(np.concatenate([contexts[i].continuation for i in group]))
     logs = np.empty(len(ids))
     rows = max(1, PIECE_BYTES // (4 * lm.vocabulary_size))
-    few = max(1, SLICE_BYTES // (4 * lm.vocabulary_size))
+    few = max(1, SLICE_NUMBERS // lm.vocabulary_size)
     with torch.inference_mode():
         for start in range(0, len(ids), rows):
             logits = lm.logits(states[start : start + rows])

@@ -1,14 +1,20 @@
 """Two rows of logits become numbers: where the vocabulary axis dies (theory §2).
 
-`Reducer` walks a few rows at a time, so that every intermediate stays in the processor's cache:
-the cost is memory traffic, and the arithmetic is nearly free. `exact_columns` is the plain way
-through `flowgauge.math`, in float64: for tables, for zero probabilities, and for the rare rows
-whose ratios leave the range in which single precision is safe.
+`Reducer` walks blocks of a few rows and some thousand tokens, so that every intermediate stays in
+the processor's cache; all columns are sums over the vocabulary, so blocks simply add up in float64.
+`exact_columns` is the plain way through `flowgauge.math`, in float64: for tables, for zero
+probabilities, and for the rare rows whose logits leave the range that single precision holds.
 
-With d = log P/Q − KL, E_P d = 0, so by Jensen E_P e^{λd} ≥ 1: what underflows below e^{−87+|λ|d}
-cannot matter while |d| ≤ 55, and e^{d} cannot overflow a single-precision sum over 2^20 tokens.
+With a, b the two rows of logits and d = a − b, one small matrix product per block,
+
+    [e^a, e^b] · [1, a − c, d, d², e^{d/4}, e^{2d/4}, e^{3d/4}, e^d]ᵀ
+
+(c any constant of the row, near its largest logit) holds all of them: normalisers, entropies, drift, variance, and every moment of the grid, Σ e^a
+e^{kd/4} for λ = k/4 and, since P^{1−k/4} Q^{k/4} = e^b e^{(4−k)d/4} up to normalisers, Σ e^b
+e^{(4−k)d/4} for λ = −k/4.
 """
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -17,40 +23,51 @@ import torch
 from flowgauge.math import entropy, kl_divergence, log_moment
 from flowgauge.records import FloatArray, IntArray, TokenScores
 
-SAFE_LOG_RATIO = 55.0
-#: Rows are walked so that one buffer takes about this much (a share of a core's cache).
-SLICE_BYTES = 2 * 2**20
-_BLOCK = 512
+#: Sums over this many numbers at a time: eight buffers of them stay in a core's cache.
+BLOCK_NUMBERS = 2**16
+BLOCK_VOCAB = 2**15
+#: Single-precision products are summed over at most this many numbers, then in float64.
+CHUNK = 2**12
+#: Top logits are kept in [0, MOST_TOP], and e^d below e^MOST_RATIO: then no sum over 2^20 tokens
+#: overflows, and what underflows is below e^{-87 + 13} of a sum that Jensen keeps above 1.
+MOST_TOP = 40.0
+MOST_RATIO = 40.0
+#: Log-ratios are small numbers around 0 once both laws agree on P's first choice.
+MOST_OFFSET = 6.0
+QUARTERS = 4
+TERMS = 4 + QUARTERS
+_SEARCH = 512
 
 
-def top_k(x: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+def block_maxima(x: torch.Tensor) -> torch.Tensor:
+    """Largest entry of each run of 512 entries of each row; the last run may be shorter."""
+    rows, width = x.shape
+    whole = width - width % _SEARCH
+    best = x[:, :whole].unflatten(1, (-1, _SEARCH)).amax(-1) if whole else x.new_empty(rows, 0)
+    if whole == width:
+        return best
+    return torch.cat((best, x[:, whole:].amax(-1, keepdim=True)), dim=1)
+
+
+def top_k(x: torch.Tensor, maxima: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Largest k entries of each row (values, indices), best first.
 
-    The k largest lie in the k blocks with the largest maxima, so one pass for the maxima and a
-    search among k blocks replace a search among all.
+    They lie in the k runs with the largest maxima, so a search among k runs replaces one among all.
+
+    Args:
+        x: (rows, vocab).
+        maxima: (rows, run) from `block_maxima`.
+        k: At most vocab.
     """
     rows, vocab = x.shape
-    whole = vocab - vocab % _BLOCK
-    if vocab < 4 * k * _BLOCK:
+    if maxima.shape[1] <= k:
         return torch.topk(x, k)
-    blocks = x[:, :whole].view(rows, -1, _BLOCK)
-    best = torch.topk(blocks.amax(-1), k).indices  # (rows, k)
-    ids = (best[:, :, None] * _BLOCK + torch.arange(_BLOCK, device=x.device)).view(rows, -1)
-    if whole < vocab:
-        rest = torch.arange(whole, vocab, device=x.device).expand(rows, -1)
-        ids = torch.cat((ids, rest), dim=1)
-    values, places = torch.topk(x.gather(1, ids), k)
+    best = torch.topk(maxima, k).indices
+    ids = (best[:, :, None] * _SEARCH + torch.arange(_SEARCH, device=x.device)).view(rows, -1)
+    inside = ids < vocab
+    found = x.gather(1, ids.clamp(max=vocab - 1)).masked_fill(~inside, -torch.inf)
+    values, places = torch.topk(found, k)
     return values, ids.gather(1, places)
-
-
-def _row_sums(x: torch.Tensor, y: torch.Tensor, work: torch.Tensor) -> torch.Tensor:
-    # Pairwise summation: 1e-7 relative where a BLAS dot over 262,144 terms makes 2e-6.
-    return torch.mul(x, y, out=work).sum(-1).double()
-
-
-def _row_dots(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    # Half the time of `_row_sums`; good enough under a logarithm.
-    return torch.stack([torch.dot(a, b) for a, b in zip(x, y, strict=True)]).double()
 
 
 class Columns:
@@ -109,17 +126,19 @@ def exact_columns(
 
 
 class Reducer:
-    """Fast columns of single-precision logits; holds the work buffers of a few rows.
+    """Fast columns of single-precision logits; holds the work buffers of one block.
 
     Args:
-        orders: λ grid; multiples of 1/4 within [−1, 1] cost one multiplication each.
+        orders: λ grid; multiples of 1/4 within [−1, 1] come out of one matrix product, others of
+            the exact way.
         k: Number of alternatives of each law.
     """
 
     def __init__(self, orders: tuple[float, ...], k: int) -> None:
         self.orders = orders
         self.k = k
-        self._buffers: tuple[torch.Tensor, ...] = ()
+        self._is_quarters = all(QUARTERS * o == round(QUARTERS * o) and abs(o) <= 1 for o in orders)
+        self._buffers: dict[str, torch.Tensor] = {}
 
     def reduce(
         self,
@@ -129,130 +148,153 @@ class Reducer:
         out: Columns,
         start: int,
     ) -> None:
-        """Fill `out` from row `start` on. The logits are used up: they are changed in place."""
+        """Fill `out` from row `start` on. The logits are used up: they may change in place."""
         vocab = logits_p.shape[1]
         k = min(self.k, vocab)
         tokens = torch.from_numpy(ids).to(logits_p.device)
-        rows = max(1, SLICE_BYTES // (4 * vocab))
+        is_exact = logits_p.dtype == torch.float64 or not self._is_quarters
+        rows = max(1, BLOCK_NUMBERS // min(vocab, BLOCK_VOCAB))
         for first in range(0, len(ids), rows):
             here = slice(first, min(first + rows, len(ids)))
             there = slice(start + here.start, start + here.stop)
             p, q, u = logits_p[here], logits_q[here], tokens[here]
-            if p.dtype == torch.float64:
+            if is_exact:
                 out.put(there, **exact_columns(p, q, u, out.orders, k))
                 continue
             # bfloat16 becomes float32 here, float32 stays what it is.
-            p, q = p.float(), q.float()
-            columns, is_safe = self._slice(p, q, u, k)
+            columns, is_safe = self._slice(p.float(), q.float(), u, k)
             out.put(there, **columns)
-            for row in np.flatnonzero(~is_safe):
-                # The maxima were subtracted in place, which no law notices.
-                one = slice(int(row), int(row) + 1)
+            for row in torch.nonzero(~is_safe)[:, 0].tolist():
+                # Constants may have been added in place, which no law notices.
+                one = slice(row, row + 1)
                 exact = exact_columns(p[one], q[one], u[one], out.orders, k)
-                out.put(slice(there.start + int(row), there.start + int(row) + 1), **exact)
+                out.put(slice(there.start + row, there.start + row + 1), **exact)
 
-    def _work(self, like: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        if not self._buffers or self._buffers[0].shape[1] != like.shape[1]:
-            rows = max(1, SLICE_BYTES // (4 * like.shape[1]))
-            self._buffers = tuple(
-                torch.empty(rows, like.shape[1], dtype=torch.float32, device=like.device)
-                for _ in range(5)
-            )
-        return tuple(b[: len(like)] for b in self._buffers)
+    def _buffer(self, name: str, *shape: int, like: torch.Tensor) -> torch.Tensor:
+        found = self._buffers.get(name)
+        if found is None or found.shape != shape:
+            # Ones, for the first of the terms is the constant 1; the others are written over.
+            found = torch.ones(shape, dtype=torch.float32, device=like.device)
+            self._buffers[name] = found
+        return found
 
     def _slice(
         self, p: torch.Tensor, q: torch.Tensor, ids: torch.Tensor, k: int
-    ) -> tuple[dict[str, torch.Tensor], np.ndarray]:
-        weights, d, w, t, s = self._work(p)
-        top_p, top_p_ids = top_k(p, k)
-        top_q, top_q_ids = top_k(q, k)
-        max_p, max_q = top_p[:, :1].clone(), top_q[:, :1].clone()
-        p.sub_(max_p)
-        q.sub_(max_q)
-        torch.exp(q, out=w)
-        mass_q = w.sum(-1).double()
-        entropy_q = mass_q.log() - _row_sums(w, q, s) / mass_q
-        torch.exp(p, out=weights)
-        mass_p = weights.sum(-1).double()
-        entropy_p = mass_p.log() - _row_sums(weights, p, s) / mass_p
-        torch.sub(p, q, out=d)
-        mean = _row_sums(weights, d, s) / mass_p
-        d.sub_(mean.float()[:, None])
-        # The mean was rounded when it was subtracted: first moment of what is left.
-        left = _row_sums(weights, d, t) / mass_p
-        variance = _row_sums(t, d, s) / mass_p - left.square()
-        shift = mean.float().double() + left
-        drift = shift - mass_p.log() + mass_q.log()
-        low, high = torch.aminmax(d, dim=1) if len(d) > 1 else torch.aminmax(d)
-        range_d = torch.maximum(low.abs(), high.abs()).reshape(-1).double()
-        # Equal laws give exact zeros, which two ways of summing would miss by 1e-8.
-        differ = (range_d > 0).double()[:, None]
-        orders = torch.tensor(self.orders, dtype=torch.float64, device=p.device)
-        moments = differ * self._moments(weights, d, (w, t), mass_p, left)
-        moments += orders * drift[:, None]
-        log_p = p.gather(1, ids[:, None])[:, 0].double() - mass_p.log()
-        log_q = q.gather(1, ids[:, None])[:, 0].double() - mass_q.log()
-        is_safe = (range_d <= SAFE_LOG_RATIO) & torch.isfinite(drift) & torch.isfinite(variance)
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        sums, tops = self._walk(p, q, k)
+        offsets = _offsets(tops, q)
+        if bool(offsets.any()):
+            # Rare: these logits float far from 0. Constants bring them back; walk again.
+            p.add_(offsets[0, :, None])
+            q.add_(offsets[1, :, None])
+            sums, tops = self._walk(p, q, k)
+        (top_p, top_p_ids), (top_q, top_q_ids) = tops
+        mass_p, mass_q = sums.of_p[:, 0], sums.of_q[:, 0]
+        log_mass_p, log_mass_q = mass_p.log(), mass_q.log()
+        gap = log_mass_q - log_mass_p
+        mean = sums.of_p[:, 2] / mass_p
+        centre = sums.centre.double()
+        logit_p = centre + sums.of_p[:, 1] / mass_p
+        # Σ e^b b = Σ e^b a − Σ e^b d
+        logit_q = centre + (sums.of_q[:, 1] - sums.of_q[:, 2]) / mass_q
         columns = {
-            "log_p": log_p,
-            "log_q": log_q,
-            "drift": drift.clamp(min=0.0),
-            "variance": variance.clamp(min=0.0),
-            "entropy_p": entropy_p.clamp(min=0.0),
-            "entropy_q": entropy_q.clamp(min=0.0),
-            "log_moments": moments,
+            "log_p": p.gather(1, ids[:, None])[:, 0].double() - log_mass_p,
+            "log_q": q.gather(1, ids[:, None])[:, 0].double() - log_mass_q,
+            "drift": (mean + gap).clamp(min=0.0),
+            "variance": (sums.of_p[:, 3] / mass_p - mean.square()).clamp(min=0.0),
+            "entropy_p": (log_mass_p - logit_p).clamp(min=0.0),
+            "entropy_q": (log_mass_q - logit_q).clamp(min=0.0),
+            "log_moments": self._moments(sums, log_mass_p, log_mass_q, gap),
             "top_p_ids": top_p_ids,
-            "top_p_log": (top_p - max_p).double() - mass_p.log()[:, None],
+            "top_p_log": top_p.double() - log_mass_p[:, None],
             "top_q_ids": top_q_ids,
-            "top_q_log": (top_q - max_q).double() - mass_q.log()[:, None],
+            "top_q_log": top_q.double() - log_mass_q[:, None],
         }
-        return columns, is_safe.cpu().numpy()
+        is_safe = (sums.largest <= MOST_RATIO) & ~_offsets(tops, q, slack=1.5).any(0)
+        is_safe &= torch.isfinite(columns["variance"]) & (mean.abs() <= 2 * MOST_OFFSET)
+        return columns, is_safe
+
+    def _walk(
+        self, p: torch.Tensor, q: torch.Tensor, k: int
+    ) -> tuple["_Sums", tuple[tuple[torch.Tensor, torch.Tensor], ...]]:
+        """Sums over the vocabulary, and the k largest of each row."""
+        sums = _Sums(len(p), p.device)
+        maxima_p, maxima_q = [], []
+        for block in _blocks(p.shape[1]):
+            maxima_p.append(block_maxima(p[:, block]))
+            maxima_q.append(block_maxima(q[:, block]))
+            if block.start == 0:
+                sums.centre = maxima_p[0].amax(-1)
+            self._add_block(p[:, block], q[:, block], sums)
+        tops = (top_k(p, torch.cat(maxima_p, 1), k), top_k(q, torch.cat(maxima_q, 1), k))
+        return sums, tops
+
+    def _add_block(self, p: torch.Tensor, q: torch.Tensor, sums: "_Sums") -> None:
+        rows, width = p.shape
+        weights = self._buffer("weights", 2, rows, width, like=p)
+        terms = self._buffer("terms", TERMS, rows, width, like=p)
+        torch.exp(p, out=weights[0])
+        torch.exp(q, out=weights[1])
+        torch.sub(p, sums.centre[:, None], out=terms[1])
+        d = torch.sub(p, q, out=terms[2])
+        torch.mul(d, d, out=terms[3])
+        base = torch.mul(d, 1 / QUARTERS, out=terms[4]).exp_()
+        for k in range(1, QUARTERS):
+            torch.mul(terms[3 + k], base, out=terms[4 + k])
+        sums.largest = torch.maximum(sums.largest, d.amax(-1))
+        chunk = CHUNK if width % CHUNK == 0 else width
+        product = torch.bmm(
+            weights.view(2, -1, chunk).transpose(0, 1),
+            terms.view(TERMS, -1, chunk).permute(1, 2, 0),
+        )
+        total = product.double().view(rows, -1, 2, TERMS).sum(1)
+        sums.of_p += total[:, 0]
+        sums.of_q += total[:, 1]
 
     def _moments(
-        self,
-        weights: torch.Tensor,
-        d: torch.Tensor,
-        buffers: tuple[torch.Tensor, torch.Tensor],
-        mass: torch.Tensor,
-        left: torch.Tensor,
+        self, sums: "_Sums", log_mass_p: torch.Tensor, log_mass_q: torch.Tensor, gap: torch.Tensor
     ) -> torch.Tensor:
-        """(rows, order) log E_P[e^{λ d}] with d recentred by `left`."""
-        found: dict[float, torch.Tensor] = {}
-        for sign in (1.0, -1.0):
-            wanted = [o for o in self.orders if o * sign > 0]
-            step = min((abs(o) for o in wanted), default=1.0)
-            self._powers(weights, d, buffers, sign * step, wanted, found)
-        nought = torch.zeros(len(d), dtype=torch.float64, device=d.device)
-        columns = [
-            (found[o] / mass).log() - o * left if o in found else nought for o in self.orders
-        ]
-        return torch.stack(columns, dim=1)
+        """(rows, order) ψ(λ) from the sums; exactly 0 where the laws are equal."""
+        out = torch.zeros(len(gap), len(self.orders), dtype=torch.float64, device=gap.device)
+        differ = sums.of_p[:, 3] > 0
+        for column, order in enumerate(self.orders):
+            k = round(QUARTERS * abs(order))
+            if order > 0:
+                value = sums.of_p[:, 3 + k].log() - log_mass_p + order * gap
+            elif 0 < k < QUARTERS:
+                rest = QUARTERS - k
+                value = sums.of_q[:, 3 + rest].log() - log_mass_q + rest / QUARTERS * gap
+            else:  # λ = 0 and λ = −1: both laws have mass 1
+                continue
+            out[:, column] = torch.where(differ, value, 0.0)
+        return out
 
-    @staticmethod
-    def _powers(
-        weights: torch.Tensor,
-        d: torch.Tensor,
-        buffers: tuple[torch.Tensor, torch.Tensor],
-        step: float,
-        orders: list[float],
-        found: dict[float, torch.Tensor],
-    ) -> None:
-        """Sums Σ weights·e^{λ d}; multiples of `step` cost one product each, others one exp."""
-        base, power = buffers
-        torch.mul(d, step, out=base).exp_()
-        reached = 1
-        for order in sorted(orders, key=abs):
-            times = round(order / step)
-            if times * step == order and times >= reached:
-                if times == 1:
-                    found[order] = _row_dots(weights, base)
-                    continue
-                if reached == 1:
-                    torch.mul(base, base, out=power)
-                    reached = 2
-                while reached < times:
-                    power.mul_(base)
-                    reached += 1
-                found[order] = _row_dots(weights, power)
-            else:
-                found[order] = _row_dots(weights, (d * order).exp_())
+
+def _blocks(vocab: int) -> list[slice]:
+    """Blocks of the vocabulary; but for the last one a whole number of chunks."""
+    edges = [*range(0, vocab, BLOCK_VOCAB), vocab]
+    rest = vocab % CHUNK
+    if rest and vocab - rest > edges[-2]:
+        edges.insert(-1, vocab - rest)
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def _offsets(tops: Any, q: torch.Tensor, slack: float = 1.0) -> torch.Tensor:
+    """(2, rows) constants that bring rows of logits into range; 0 for those in range."""
+    (top_p, top_p_ids), (top_q, _) = tops
+    high_p, high_q = top_p[:, 0], top_q[:, 0]
+    most = slack * MOST_TOP
+    off_p = torch.where((high_p < 0) | (high_p > most), MOST_TOP / 2 - high_p, 0.0)
+    d = high_p + off_p - q.gather(1, top_p_ids[:, :1])[:, 0]
+    is_far = (d.abs() > slack * MOST_OFFSET) | (high_q < 0) | (high_q > most)
+    return torch.stack((off_p, torch.where(is_far, d, 0.0)))
+
+
+class _Sums:
+    """Float64 sums over the vocabulary for some rows: e^a and e^b times each of the terms."""
+
+    def __init__(self, rows: int, device: torch.device) -> None:
+        self.of_p = torch.zeros(rows, TERMS, dtype=torch.float64, device=device)
+        self.of_q = torch.zeros(rows, TERMS, dtype=torch.float64, device=device)
+        self.centre = torch.zeros(rows, device=device)
+        self.largest = torch.full((rows,), -torch.inf, device=device)

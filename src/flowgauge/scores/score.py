@@ -152,9 +152,12 @@ def _reduce_pieces(
     reducer = Reducer(settings.orders, settings.alternatives)
     rows = max(1, PIECE_BYTES // (2 * 4 * lm.vocabulary_size))
     with torch.inference_mode():
+        # Fresh memory for every piece would cost a page fault every thousand numbers.
+        buffer = torch.empty(2 * min(rows, len(ids)), lm.vocabulary_size, dtype=p.dtype)
+        buffer = buffer.to(p.device)
         for start in range(0, len(ids), rows):
             here = slice(start, min(start + rows, len(ids)))
             n = here.stop - here.start
             # One product for both laws reads the head's weights once.
-            both = lm.logits(torch.cat((p[here], q[here])))
+            both = lm.logits(torch.cat((p[here], q[here])), buffer[: 2 * n])
             reducer.reduce(both[:n], both[n:], ids[here], columns, start)

@@ -95,7 +95,10 @@ class Run:
             for name, table in self._tables.items():
                 connection.register(name, table)
             try:
-                return connection.sql(query).to_arrow_table()
+                found = connection.sql(query)
+                if found is None:
+                    raise RunError(f"the query {query[:60]!r} gives no rows; a select was needed")
+                return found.to_arrow_table()
             except duckdb.Error as error:
                 raise RunError(f"the query failed: {error}") from error
 
@@ -132,8 +135,8 @@ class Run:
             for row in self.failed:
                 if row["id"] == key:
                     raise RunError(f"the record {key!r} could not be measured: {row['reason']}")
-            some = ", ".join(list(self._records)[:5])
-            raise RunError(f"the run {self.name} has no record {key!r}; it has {some} …")
+            some = ", ".join([*list(self._records)[:5], "…"]) if self._records else "none"
+            raise RunError(f"the run {self.name} has no record {key!r}; it has {some}")
         record = self._records[key]
         tokens = self._rows_of("tokens", record["row"])
         columns: dict[str, Any] = {}
@@ -193,7 +196,7 @@ def open_run(path: str | Path) -> Run:
         folder = Path("runs") / folder
     if not (folder / "plan.json").is_file():
         raise RunError(f"{folder} is no run: a folder with plan.json was needed")
-    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    plan = _json(folder / "plan.json")
     if plan.get("schema", 0) > SCHEMA_VERSION:
         raise RunError(
             f"{folder} has the schema {plan['schema']}, this flowgauge reads {SCHEMA_VERSION}; "
@@ -201,11 +204,21 @@ def open_run(path: str | Path) -> Run:
         )
     manifest = dict(plan)
     if (folder / "run.json").is_file():
-        manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        manifest = _json(folder / "run.json")
     tables = {}
     for name in TABLES:
         tables[name] = _read(name, sorted(folder.glob("part-?????")))
     return Run(folder.name, manifest, tables, folder)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}; measure again into another folder") from error
+    if not isinstance(found, dict):
+        raise RunError(f"{path} is damaged: it holds {type(found).__name__}, no object")
+    return found
 
 
 def _read(name: str, parts: list[Path]) -> pa.Table:
@@ -213,7 +226,12 @@ def _read(name: str, parts: list[Path]) -> pa.Table:
 
     from flowgauge.store.schema import arrow_schema
 
-    tables = [pq.read_table(part / f"{name}.parquet") for part in parts]
+    try:
+        tables = [pq.read_table(part / f"{name}.parquet") for part in parts]
+    except (OSError, pa.ArrowException) as error:
+        raise RunError(
+            f"a part of the run is damaged: {error}; delete that part-… folder and resume the run"
+        ) from error
     if not tables:
         return arrow_schema(name).empty_table()
     whole = pa.concat_tables(tables)

@@ -92,7 +92,13 @@ class RunWriter:
                     f"{self.folder} holds a run already; continue it with --resume or choose "
                     "another --out"
                 )
-            self._compare(json.loads(plan_file.read_text(encoding="utf-8")))
+            try:
+                found = json.loads(plan_file.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise RunMismatchError(
+                    f"{plan_file} is damaged: {error}; use another --out"
+                ) from error
+            self._compare(found)
             for half in self.folder.glob("*.tmp"):
                 shutil.rmtree(half) if half.is_dir() else half.unlink()
             return

@@ -6,6 +6,7 @@ Knows tokenizers only through a small protocol; imports no model and no torch.
 from flowgauge.text.align import Encoding as Encoding
 from flowgauge.text.align import TextTokenizer as TextTokenizer
 from flowgauge.text.align import align as align
+from flowgauge.text.check import check_record as check_record
 from flowgauge.text.compose import ChatTemplate as ChatTemplate
 from flowgauge.text.compose import Composition as Composition
 from flowgauge.text.compose import Omit as Omit
@@ -18,6 +19,7 @@ from flowgauge.text.compose import truncate_documents as truncate_documents
 from flowgauge.text.compose import with_source_of as with_source_of
 from flowgauge.text.read import parse_record as parse_record
 from flowgauge.text.read import read_records as read_records
+from flowgauge.text.read import refused as refused
 from flowgauge.text.sentences import sentence_spans as sentence_spans
 
 __all__ = [
@@ -30,8 +32,10 @@ __all__ = [
     "Template",
     "TextTokenizer",
     "align",
+    "check_record",
     "parse_record",
     "read_records",
+    "refused",
     "sentence_spans",
     "source_key",
     "source_of",

@@ -154,14 +154,7 @@ def _finish(
     q: _Joint,
     notes: list[str],
 ) -> Tokens:
-    offsets = np.clip(p.offsets, 0, None)
-    if len(offsets) == 0 or int(offsets[-1, 1]) != len(response):
-        end = int(offsets[-1, 1]) if len(offsets) else 0
-        missing = response[end : end + 20]
-        raise AlignmentError(
-            f"the tokens of the response end at character {end} of {len(response)}: the tokenizer "
-            f"dropped {missing!r}; remove these characters from the response"
-        )
+    offsets = _covering(np.clip(p.offsets, 0, None), response)
     prefixes = [p.prefix, q.prefix]
     starts = tokenizer.bos_id is not None and all(
         len(x) and x[0] == tokenizer.bos_id for x in prefixes
@@ -193,6 +186,29 @@ def _finish(
         prompt_offsets=np.pad(part_offsets, ((before, after), (0, 0))),
         left_out=left_out,
         notes=tuple(notes),
+    )
+
+
+def _covering(offsets: IntArray, response: str) -> IntArray:
+    """Offsets without gaps: white space that a tokenizer trims belongs to the token after it."""
+    if len(offsets) == 0:
+        raise AlignmentError(f"the response {response[:40]!r} has no token of this model")
+    covered = offsets.copy()
+    end = 0
+    for j, (start, stop) in enumerate(offsets.tolist()):
+        if response[end:start].strip():
+            raise _dropped(response, end, start)
+        covered[j, 0] = min(start, end)
+        end = max(end, stop)
+    if end < len(response):
+        raise _dropped(response, end, len(response))
+    return covered
+
+
+def _dropped(response: str, start: int, end: int) -> AlignmentError:
+    return AlignmentError(
+        f"the tokens of the response leave out characters {start} to {end} of {len(response)}: the "
+        f"tokenizer dropped {response[start:end][:20]!r}; remove these characters from the response"
     )
 
 

@@ -154,17 +154,19 @@ class PlainTemplate:
 
     def compose(self, record: Record, reference: Reference) -> Composition:
         """The prefixes of `record` and of what the reference law reads."""
-        prompt, spans = self._text(record)
+        # The form is the record's own, so that the reference keeps the scaffold of the prompt.
+        is_bare = record.documents is None and not record.turns
+        prompt, spans = self._text(record, is_bare)
         return Composition(
             prompt=prompt,
-            reference=self._text(reference.reads(record))[0],
+            reference=self._text(reference.reads(record), is_bare)[0],
             documents=tuple(spans),
             source=source_of(record),
         )
 
     @staticmethod
-    def _text(record: Record) -> tuple[str, list[tuple[int, int]]]:
-        if record.documents is None and not record.turns:
+    def _text(record: Record, is_bare: bool) -> tuple[str, list[tuple[int, int]]]:
+        if is_bare:
             head = record.instruction.strip() and f"{record.instruction.strip()}\n\n"
             return head + record.question, []
         history = "".join(f"{t.role}: {t.content}\n\n" for t in record.turns)
@@ -195,11 +197,12 @@ class ChatTemplate:
         text = self.render(messages)
         if not spans:
             return text, ()
-        # Some templates strip the message; then the documents start that much earlier.
-        for body, lost in ((content, 0), (content.strip(), len(content) - len(content.lstrip()))):
+        # Some templates strip the message; it begins with text of ours, so only its end can go.
+        for body in (content, content.rstrip()):
             at = text.rfind(body)
             if at >= 0:
-                return text, _shift(spans, at - lost)
+                ends = [(start, min(end, len(body))) for start, end in spans]
+                return text, _shift(ends, at)
         return text, None
 
 

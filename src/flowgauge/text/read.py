@@ -4,23 +4,21 @@ Three forms, one record: `{"prompt", "response"}`, `{"question", "documents", "r
 `{"turns": [{"role", "content"}, …], "response"}`. Unknown keys travel in `meta`.
 """
 
+import codecs
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from flowgauge.errors import FlowgaugeError, InputError, RecordError
 from flowgauge.records import Author, FailedRow, Label, Record, Sampling, Turn
+from flowgauge.text.check import check_record, check_text, storable
 
 _TEXT_KEYS = ("question", "instruction", "reasoning")
 _KNOWN = {
     *_TEXT_KEYS, "id", "prompt", "documents", "response", "turns", "author", "sampling", "labels",
     "meta",
 }  # fmt: skip
-# Tokenizers drop or rewrite these, so the text scored would no longer be the text given.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _RAW_KEPT = 2000
 
 
@@ -28,20 +26,8 @@ def _text(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
     if value is None:
         return ""
-    if not isinstance(value, str):
-        raise RecordError(f"{key} is {type(value).__name__} {value!r:.60}, a string was needed")
-    return _clean(value, key)
-
-
-def _clean(text: str, where: str) -> str:
-    for pattern, what in ((_CONTROL, "control character"), (_SURROGATE, "lone surrogate")):
-        bad = pattern.search(text)
-        if bad:
-            raise RecordError(
-                f"{where} holds the {what} U+{ord(bad.group()):04X} at character {bad.start()}: "
-                "tokenizers drop or rewrite it; remove it from the text"
-            )
-    return text
+    check_text(value, key)
+    return str(value)
 
 
 def _documents(row: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -52,7 +38,7 @@ def _documents(row: Mapping[str, Any]) -> tuple[str, ...] | None:
         raise RecordError(
             f"documents is {type(value).__name__} {value!r:.60}, a list of strings was needed"
         )
-    return tuple(_clean(d, f"document {i}") for i, d in enumerate(value))
+    return tuple(value)
 
 
 def _turns(row: Mapping[str, Any]) -> tuple[Turn, ...]:
@@ -109,7 +95,7 @@ def _labels(row: Mapping[str, Any], response: str) -> tuple[Label, ...]:
             label = Label(
                 start=int(item["start"]), end=int(item["end"]), kind=str(item.get("kind", ""))
             )
-        except (TypeError, KeyError, ValueError, AttributeError):
+        except (TypeError, KeyError, ValueError, OverflowError, AttributeError):
             raise RecordError(
                 f'label {i} is {item!r:.60}, {{"start": …, "end": …, "kind": …}} was needed'
             ) from None
@@ -138,8 +124,8 @@ def parse_record(row: Mapping[str, Any], number: int = 0) -> Record:
     Example:
         >>> parse_record({"prompt": "Why?", "response": "So.", "model": "x"}, 4)
         Record(id='row-4', response='So.', question='Why?', documents=None, instruction='',
-            turns=(), reasoning='', author=<Author.SOMEBODY_ELSE: 'somebody else'>, sampling=None, labels=(),
-            meta={'model': 'x'})
+            turns=(), reasoning='', author=<Author.SOMEBODY_ELSE: 'somebody else'>,
+            sampling=None, labels=(), meta={'model': 'x'})
     """
     if not isinstance(row, Mapping):
         raise RecordError(f"the row is {type(row).__name__} {row!r:.60}, an object was needed")
@@ -161,8 +147,8 @@ def parse_record(row: Mapping[str, Any], number: int = 0) -> Record:
     if given is not None and not isinstance(given, Mapping):
         raise RecordError(f"meta is {type(given).__name__} {given!r:.60}, an object was needed")
     extra = {str(k): v for k, v in row.items() if k not in _KNOWN and v is not None}
-    return Record(
-        id=_clean(str(identity), "id") if identity is not None else f"row-{number}",
+    record = Record(
+        id=f"row-{number}" if identity is None else str(identity),
         response=response,
         documents=_documents(row),
         turns=_turns(row),
@@ -172,22 +158,26 @@ def parse_record(row: Mapping[str, Any], number: int = 0) -> Record:
         meta={**(given or {}), **extra},
         **texts,
     )
+    check_record(record)
+    return record
 
 
-def _failed(number: int, row: Any, error: FlowgaugeError, raw: str) -> FailedRow:
-    identity = row.get("id") if isinstance(row, Mapping) else None
+def refused(number: int, identity: object, error: FlowgaugeError, raw: str = "") -> FailedRow:
+    """The failed row that stands for a row which no record came of, safe to store."""
     return FailedRow(
         row=number,
-        id=_SURROGATE.sub("\ufffd", f"row-{number}" if identity is None else str(identity)),
+        id=storable(f"row-{number}" if identity is None else str(identity)),
         kind=type(error).__name__,
-        reason=str(error),
-        raw=_SURROGATE.sub("\ufffd", raw[:_RAW_KEPT]),
+        reason=storable(str(error)),
+        raw=storable(raw[:_RAW_KEPT]),
     )
 
 
 def _json_rows(path: Path) -> Iterator[tuple[Any, str]]:
     with path.open("rb") as lines:
-        for line in lines:
+        for number, line in enumerate(lines):
+            if number == 0:
+                line = line.removeprefix(codecs.BOM_UTF8)
             if not line.strip():
                 continue
             raw = line.decode("utf-8", errors="replace").strip()
@@ -195,7 +185,7 @@ def _json_rows(path: Path) -> Iterator[tuple[Any, str]]:
                 yield json.loads(line.decode("utf-8")), raw
             except UnicodeDecodeError as error:
                 yield RecordError(f"the line is not UTF-8: {error}"), raw
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:  # also an integer of 5000 digits
                 yield RecordError(f"the line is not JSON: {error}; it begins {raw[:60]!r}"), raw
 
 
@@ -244,7 +234,8 @@ def read_records(path: str | Path) -> Iterator[Record | FailedRow]:
                         f"the id {record.id!r} stands in row {seen[record.id]} already"
                     )
             except FlowgaugeError as error:
-                yield _failed(number, row, error, raw)
+                identity = row.get("id") if isinstance(row, Mapping) else None
+                yield refused(number, identity, error, raw)
                 continue
             seen[record.id] = number
             yield record

@@ -61,7 +61,7 @@ function plotCurve(record, width) {
   const x = (j) => PLOT.left + ((j + 0.5) / Math.max(n, 1)) * inner;
   const y = scaleOf([...t.flow_nats, ...t.compensator_nats, 0, threshold(record)], bottom, PLOT.top);
   const barTop = bottom + PLOT.gap;
-  const bar = scaleOf([...t.density_nats, 0], barTop + PLOT.bars, barTop);
+  const bar = scaleOf([...t.density_nats, -0.5, 0.5], barTop + PLOT.bars, barTop);
   const height = barTop + PLOT.bars + PLOT.foot;
   const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": curveWords(record) });
   const plot = { root, width, x, y, cursor: svg("g", { class: "cursor" }) };

@@ -31,12 +31,13 @@ function readResponse(i) {
   return blocks.get(row);
 }
 
-// Alternatives of one token: flat triples of id, word and log-probability.
+// Alternatives of one token: flat pairs of a word's place and its log-probability.
 function alternatives(record, law, j) {
   const flat = record.tokens[`alternatives_${law}`][j];
+  const { words, word_ids: ids } = record.tokens;
   const result = [];
-  for (let k = 0; k < flat.length; k += 3)
-    result.push({ id: flat[k], text: record.tokens.words[flat[k + 1]], logP: Number(flat[k + 2] ?? NaN) });
+  for (let k = 0; k < flat.length; k += 2)
+    result.push({ id: ids[flat[k]], text: words[flat[k]], logP: flat[k + 1] === null ? null : Number(flat[k + 1]) });
   return result;
 }
 

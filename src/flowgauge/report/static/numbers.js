@@ -53,7 +53,8 @@ function shade(density) {
 
 function direction(density) {
   const n = level(density);
-  return n === 0 ? "neutral" : n > 0 ? "source-driven" : "against the source";
+  const weak = Math.abs(n) === 1 ? "slightly " : "";
+  return n === 0 ? "neutral" : weak + (n > 0 ? "source-driven" : "against the source");
 }
 
 // What each outcome is called in short, its colour and the shape that tells it without colour.

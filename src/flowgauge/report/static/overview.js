@@ -17,25 +17,32 @@ function drawOverview(figure) {
     holder.replaceChildren(plot.root);
     mark(state.response);
   };
-  const mark = (i) => marks.forEach((node, k) => node && node.classList.toggle("here", k === i));
+  const mark = (i) => {
+    marks.forEach((node, k) => node && node.classList.toggle("here", k === i));
+    if (marks[i]) marks[i].parentNode.append(marks[i]); // on top of its neighbours
+  };
   new ResizeObserver(draw).observe(holder);
   return { mark };
 }
 
 function plotOverview(width) {
-  const [left, right, r] = [14, 14, index.row.length > 150 ? 3.2 : 5];
+  const n = index.row.length;
+  const [left, right, r] = [14, 14, n > 150 ? 3.2 : n > 40 ? 5 : 6.5];
   const values = index.flow_fraction.map((v) => (v === null ? null : Math.max(-1, Math.min(1, v))));
   const known = values.filter((v) => v !== null);
   const low = Math.min(0, Math.floor(Math.min(0, ...known) * 4) / 4);
   const x = (v) => left + ((v - low) / (1 - low)) * (width - left - right);
-  const step = 2 * r + 2;
+  const step = 2.6 * r + 1;
   const heights = new Map();
-  const places = values.map((v) => {
-    if (v === null) return null;
-    const bin = Math.round(x(v) / step);
+  const places = values.map(() => null);
+  const kinds = Object.keys(OUTCOMES);
+  const stacked = values.map((_, i) => i).filter((i) => values[i] !== null)
+    .sort((i, k) => kinds.indexOf(index.outcome[i]) - kinds.indexOf(index.outcome[k]));
+  for (const i of stacked) {
+    const bin = Math.round(x(values[i]) / step);
     heights.set(bin, (heights.get(bin) || 0) + 1);
-    return { x: bin * step, floor: heights.get(bin) };
-  });
+    places[i] = { x: bin * step, floor: heights.get(bin) };
+  }
   const tallest = Math.max(1, ...heights.values());
   const rise = Math.min(step, 150 / tallest);
   const base = Math.max(28, tallest * rise + 10);

@@ -65,7 +65,7 @@ function lawTable(record, j, law, caption) {
   const rows = alternatives(record, law, j).map(({ id, text, logP }) => {
     const written = id === record.tokens.token_id[j];
     const bar = el("span", { class: `bar bar-${law}` });
-    bar.style.setProperty("--width", `${100 * Math.exp(Math.min(logP, 0)) || 0}%`);
+    bar.style.setProperty("--width", `${logP === null ? 0 : 100 * Math.exp(Math.min(logP, 0))}%`);
     return el("tr", { class: written ? "written" : null },
       el("th", { scope: "row" }, text ? visible(text) : el("span", { class: "quiet" }, `id ${id}`),
         written ? el("span", { class: "visually-hidden" }, " (written)") : null, bar),

@@ -85,8 +85,7 @@ function drawDetails(record) {
 }
 
 function exactness(record) {
-  if (record.is_exact) return "exact for this response";
-  return "relative to the observer: somebody else wrote the text, so this is evidence as the model sees it";
+  return record.is_exact ? "exact for this response" : "not exact: evidence relative to the observer";
 }
 
 function poolWords(record) {
