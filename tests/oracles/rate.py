@@ -102,9 +102,14 @@ def classical(p, cost, distortion):
     def room(q):
         return distortion - float(np.sum(w * q * cost)), -w * cost
 
-    start = np.exp(-4.0 * cost / np.ptp(cost))
-    start /= start.sum(axis=1, keepdims=True)
-    return slsqp(information, cost.shape, np.ones(len(p)), start, room)
+    # at the boundary SLSQP stalls from some starts: the best of several
+    results = []
+    for sharpness in (1.0, 4.0, 12.0, 40.0):
+        start = np.exp(-sharpness * cost / np.ptp(cost))
+        start /= start.sum(axis=1, keepdims=True)
+        results.append(slsqp(information, cost.shape, np.ones(len(p)), start, room))
+    feasible = [r for r in results if room(r[0])[0] > -1e-9]
+    return min(feasible, key=lambda result: result[1])
 
 
 def best_of_n_law(m, reward, n):

@@ -109,5 +109,5 @@ def test_bad_input_is_named(p, cost, multiplier, error, text):
 
 
 def test_unreachable_distortion_shows_the_least():
-    with pytest.raises(UnreachableError, match="least distortion of any channel is 0.25"):
+    with pytest.raises(UnreachableError, match=r"least distortion of any channel is 0\.25"):
         blahut_arimoto_at([0.5, 0.5], [[0.0, 1.0], [1.0, 0.5]], 0.2)

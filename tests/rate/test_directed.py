@@ -69,7 +69,7 @@ def test_ends_need_no_search():
 
 def test_bad_input_is_named():
     p, weights = world(8)
-    with pytest.raises(DistributionError, match="p sums to 0.5 at row 0"):
+    with pytest.raises(DistributionError, match=r"p sums to 0\.5 at row 0"):
         directed_rate_distortion(0.5 * p, weights, [0.1])
     with pytest.raises(ShapeError, match=r"\(source, u_1, …, u_N\)"):
         directed_rate_distortion([0.5, 0.5], [1.0], [0.1])

@@ -113,7 +113,7 @@ def blahut_arimoto_at(
     """
     law, cost = check_cost(p, distortion, "distortion")
     least = float(law @ cost.min(axis=1))
-    if not least <= target < np.inf:
+    if not least - 1e-12 * float(np.ptp(cost)) <= target < np.inf:
         raise UnreachableError(
             f"target = {target}: the least distortion of any channel is {least:.9g}; ask for that "
             "or more"

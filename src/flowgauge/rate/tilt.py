@@ -87,7 +87,7 @@ def tilt(log_m: Array, reward: Array, beta: float) -> Tilt:
     earned = xp.where(used, xp.broadcast_to(reward, log_m.shape), zero)
     return Tilt(
         log_q=log_q,
-        kl=xp.sum(q * ratio, axis=-1),
+        kl=xp.maximum(xp.sum(q * ratio, axis=-1), zero[..., 0]),
         reward=xp.sum(q * earned, axis=-1),
         log_partition=xp.squeeze(log_partition, axis=-1),
     )

@@ -8,12 +8,14 @@ KL is a lower bound by data processing.
 import numpy as np
 import numpy.typing as npt
 
-from flowgauge.errors import DistributionError, ShapeError
+from flowgauge.errors import DistributionError, SettingsError, ShapeError
 from flowgauge.math.validate import check_same_shape
 from flowgauge.records import FloatArray
 
 
-def truncated_kl_lower_bound(log_p: npt.ArrayLike, log_q: npt.ArrayLike) -> FloatArray:
+def truncated_kl_lower_bound(
+    log_p: npt.ArrayLike, log_q: npt.ArrayLike, round_off: float = 1e-12
+) -> FloatArray:
     """Lower bound on KL(P‖Q) from K tokens' log-probabilities under both laws [nats].
 
     The KL of the two laws on K + 1 buckets. Not an estimate: it can be far below the KL where the
@@ -22,6 +24,8 @@ def truncated_kl_lower_bound(log_p: npt.ArrayLike, log_q: npt.ArrayLike) -> Floa
     Args:
         log_p: (…, k) log-probabilities of K different tokens under P [nats]; −inf is legal.
         log_q: (…, k) of the same tokens under Q.
+        round_off: Largest error of a sum of probabilities that must not raise the bound; 1e-6 for
+            numbers that were single precision or printed.
 
     Returns:
         (…) bounds, 0 or more; +inf where Q excludes a shown token that P allows.
@@ -29,6 +33,7 @@ def truncated_kl_lower_bound(log_p: npt.ArrayLike, log_q: npt.ArrayLike) -> Floa
     Raises:
         DistributionError: NaN, a value above 0, or probabilities that sum to more than 1.
         ShapeError: Shapes that differ, or K = 0.
+        SettingsError: round_off outside (0, 1).
 
     References:
         [cover:06] section 4.4 (log-sum inequality).
@@ -42,13 +47,15 @@ def truncated_kl_lower_bound(log_p: npt.ArrayLike, log_q: npt.ArrayLike) -> Floa
     check_same_shape(log_p=p, log_q=q)
     if p.ndim == 0 or 0 in p.shape:
         raise ShapeError(f"log_p has shape {p.shape}: (…, k) with k ≥ 1 was needed")
+    if not 0 < round_off < 1:
+        raise SettingsError(f"round_off = {round_off}: a small positive number was needed")
     rest_p, rest_q = _rest(p, "log_p"), _rest(q, "log_q")
     known = p > -np.inf
     shown = np.where(known, np.exp(p) * (np.where(known, p, 0.0) - np.where(known, q, 0.0)), 0.0)
-    # round-off in 1 − Σ must not raise the bound: shrink P's rest, widen Q's
-    slack = 1e-15 * (1 + p.shape[-1])
-    low = np.maximum(rest_p - slack, 0.0)
-    hidden = np.where(low > 0, low * (np.log(np.maximum(low, slack)) - np.log(rest_q + slack)), 0.0)
+    # x log(x/y) falls in y, and in x only below y/e: widen Q's rest, and P's where that lowers it
+    wide = rest_q + round_off
+    low = np.clip(wide / np.e, np.maximum(rest_p - round_off, 0.0), rest_p + round_off)
+    hidden = low * np.log(low / wide)
     return np.maximum(shown.sum(axis=-1) + hidden, 0.0)
 
 

@@ -7,11 +7,12 @@ probabilities, and for the rare rows whose logits leave the range that single pr
 
 With a, b the two rows of logits and d = a − b, one small matrix product per block,
 
-    [e^a, e^b] · [1, a − c, d, d², e^{d/4}, e^{2d/4}, e^{3d/4}, e^d]ᵀ
+    [e^a, e^b] · [1, a − c, b − c', d, d², e^{d/4}, e^{2d/4}, e^{3d/4}, e^d]ᵀ
 
-(c any constant of the row, near its largest logit) holds all of them: normalisers, entropies, drift, variance, and every moment of the grid, Σ e^a
-e^{kd/4} for λ = k/4 and, since P^{1−k/4} Q^{k/4} = e^b e^{(4−k)d/4} up to normalisers, Σ e^b
-e^{(4−k)d/4} for λ = −k/4.
+(c, c' constants of the row near its largest logits) holds all of them: normalisers, entropies,
+drift, variance, and every moment of the grid: Σ e^a e^{kd/4} for λ = k/4 and, since P^{1−k/4}
+Q^{k/4} = e^b e^{(4−k)d/4} up to normalisers, Σ e^b e^{(4−k)d/4} for λ = −k/4. What belongs to one
+law is computed from that law alone, so the same reference gives the same numbers whatever P is.
 """
 
 import itertools
@@ -32,10 +33,12 @@ CHUNK = 2**12
 #: overflows, and what underflows is below e^{-87 + 13} of a sum that Jensen keeps above 1.
 MOST_TOP = 40.0
 MOST_RATIO = 40.0
-#: Log-ratios are small numbers around 0 once both laws agree on P's first choice.
-MOST_OFFSET = 6.0
+#: d is centred where its mean is larger, so that its variance is no difference of large numbers.
+MOST_MEAN = 6.0
 QUARTERS = 4
-TERMS = 4 + QUARTERS
+#: Places of the terms: 1, a − c, b − c', d, d², then the powers of e^{d/4}.
+ONE, OF_A, OF_B, D, SQUARE, POWER = range(6)
+TERMS = POWER + QUARTERS
 _SEARCH = 512
 
 
@@ -182,26 +185,29 @@ class Reducer:
         self, p: torch.Tensor, q: torch.Tensor, ids: torch.Tensor, k: int
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         sums, tops = self._walk(p, q, k)
-        offsets = _offsets(tops, q)
-        if bool(offsets.any()):
-            # Rare: these logits float far from 0. Constants bring them back; walk again.
-            p.add_(offsets[0, :, None])
-            q.add_(offsets[1, :, None])
+        shifts = [_into_range(values[:, 0]) for values, _ in tops]
+        if any(bool(shift.any()) for shift in shifts):
+            # Rare: these logits float far from 0. A constant brings them back; no law notices.
+            p.add_(shifts[0][:, None])
+            q.add_(shifts[1][:, None])
             sums, tops = self._walk(p, q, k)
+        mean = sums.of_p[:, D] / sums.of_p[:, ONE]
+        is_far = mean.abs() > MOST_MEAN
+        if bool(is_far.any()):
+            sums, tops = self._walk(p, q, k, torch.where(is_far, mean, 0.0).float())
         (top_p, top_p_ids), (top_q, top_q_ids) = tops
-        mass_p, mass_q = sums.of_p[:, 0], sums.of_q[:, 0]
+        mass_p, mass_q = sums.of_p[:, ONE], sums.of_q[:, ONE]
         log_mass_p, log_mass_q = mass_p.log(), mass_q.log()
-        gap = log_mass_q - log_mass_p
-        mean = sums.of_p[:, 2] / mass_p
-        centre = sums.centre.double()
-        logit_p = centre + sums.of_p[:, 1] / mass_p
-        # Σ e^b b = Σ e^b a − Σ e^b d
-        logit_q = centre + (sums.of_q[:, 1] - sums.of_q[:, 2]) / mass_q
+        logit_p = sums.centre[0].double() + sums.of_p[:, OF_A] / mass_p
+        logit_q = sums.centre[1].double() + sums.of_q[:, OF_B] / mass_q
+        # log P/Q = d + gap for the d that was summed.
+        gap = log_mass_q - log_mass_p + sums.offset.double()
+        mean = sums.of_p[:, D] / mass_p
         columns = {
             "log_p": p.gather(1, ids[:, None])[:, 0].double() - log_mass_p,
             "log_q": q.gather(1, ids[:, None])[:, 0].double() - log_mass_q,
             "drift": (mean + gap).clamp(min=0.0),
-            "variance": (sums.of_p[:, 3] / mass_p - mean.square()).clamp(min=0.0),
+            "variance": (sums.of_p[:, SQUARE] / mass_p - mean.square()).clamp(min=0.0),
             "entropy_p": (log_mass_p - logit_p).clamp(min=0.0),
             "entropy_q": (log_mass_q - logit_q).clamp(min=0.0),
             "log_moments": self._moments(sums, log_mass_p, log_mass_q, gap),
@@ -210,21 +216,22 @@ class Reducer:
             "top_q_ids": top_q_ids,
             "top_q_log": top_q.double() - log_mass_q[:, None],
         }
-        is_safe = (sums.largest <= MOST_RATIO) & ~_offsets(tops, q, slack=1.5).any(0)
-        is_safe &= torch.isfinite(columns["variance"]) & (mean.abs() <= 2 * MOST_OFFSET)
+        is_safe = (sums.largest <= MOST_RATIO) & torch.isfinite(columns["variance"])
+        is_safe &= (mean.abs() <= MOST_MEAN) & torch.isfinite(columns["log_moments"]).all(-1)
         return columns, is_safe
 
     def _walk(
-        self, p: torch.Tensor, q: torch.Tensor, k: int
+        self, p: torch.Tensor, q: torch.Tensor, k: int, offset: torch.Tensor | None = None
     ) -> tuple["_Sums", tuple[tuple[torch.Tensor, torch.Tensor], ...]]:
-        """Sums over the vocabulary, and the k largest of each row."""
+        """Sums over the vocabulary, d shifted by −offset, and the k largest of each row."""
         sums = _Sums(len(p), p.device)
         maxima_p, maxima_q = [], []
         for block in _blocks(p.shape[1]):
             maxima_p.append(block_maxima(p[:, block]))
             maxima_q.append(block_maxima(q[:, block]))
             if block.start == 0:
-                sums.centre = maxima_p[0].amax(-1)
+                sums.centre = torch.stack((maxima_p[0].amax(-1), maxima_q[0].amax(-1)))
+                sums.offset = torch.zeros_like(sums.offset) if offset is None else offset
             self._add_block(p[:, block], q[:, block], sums)
         tops = (top_k(p, torch.cat(maxima_p, 1), k), top_k(q, torch.cat(maxima_q, 1), k))
         return sums, tops
@@ -235,12 +242,15 @@ class Reducer:
         terms = self._buffer("terms", TERMS, rows, width, like=p)
         torch.exp(p, out=weights[0])
         torch.exp(q, out=weights[1])
-        torch.sub(p, sums.centre[:, None], out=terms[1])
-        d = torch.sub(p, q, out=terms[2])
-        torch.mul(d, d, out=terms[3])
-        base = torch.mul(d, 1 / QUARTERS, out=terms[4]).exp_()
-        for k in range(1, QUARTERS):
-            torch.mul(terms[3 + k], base, out=terms[4 + k])
+        torch.sub(p, sums.centre[0, :, None], out=terms[OF_A])
+        torch.sub(q, sums.centre[1, :, None], out=terms[OF_B])
+        d = torch.sub(p, q, out=terms[D])
+        if bool(sums.offset.any()):
+            d.sub_(sums.offset[:, None])
+        torch.mul(d, d, out=terms[SQUARE])
+        base = torch.mul(d, 1 / QUARTERS, out=terms[POWER]).exp_()
+        for k in range(POWER + 1, TERMS):
+            torch.mul(terms[k - 1], base, out=terms[k])
         sums.largest = torch.maximum(sums.largest, d.amax(-1))
         chunk = CHUNK if width % CHUNK == 0 else width
         product = torch.bmm(
@@ -256,14 +266,14 @@ class Reducer:
     ) -> torch.Tensor:
         """(rows, order) ψ(λ) from the sums; exactly 0 where the laws are equal."""
         out = torch.zeros(len(gap), len(self.orders), dtype=torch.float64, device=gap.device)
-        differ = sums.of_p[:, 3] > 0
+        differ = sums.of_p[:, SQUARE] > 0
         for column, order in enumerate(self.orders):
             k = round(QUARTERS * abs(order))
             if order > 0:
-                value = sums.of_p[:, 3 + k].log() - log_mass_p + order * gap
+                value = sums.of_p[:, POWER + k - 1].log() - log_mass_p + order * gap
             elif 0 < k < QUARTERS:
                 rest = QUARTERS - k
-                value = sums.of_q[:, 3 + rest].log() - log_mass_q + rest / QUARTERS * gap
+                value = sums.of_q[:, POWER + rest - 1].log() - log_mass_q + rest / QUARTERS * gap
             else:  # λ = 0 and λ = −1: both laws have mass 1
                 continue
             out[:, column] = torch.where(differ, value, 0.0)
@@ -279,15 +289,9 @@ def _blocks(vocab: int) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
-def _offsets(tops: Any, q: torch.Tensor, slack: float = 1.0) -> torch.Tensor:
-    """(2, rows) constants that bring rows of logits into range; 0 for those in range."""
-    (top_p, top_p_ids), (top_q, _) = tops
-    high_p, high_q = top_p[:, 0], top_q[:, 0]
-    most = slack * MOST_TOP
-    off_p = torch.where((high_p < 0) | (high_p > most), MOST_TOP / 2 - high_p, 0.0)
-    d = high_p + off_p - q.gather(1, top_p_ids[:, :1])[:, 0]
-    is_far = (d.abs() > slack * MOST_OFFSET) | (high_q < 0) | (high_q > most)
-    return torch.stack((off_p, torch.where(is_far, d, 0.0)))
+def _into_range(high: torch.Tensor) -> torch.Tensor:
+    """(rows,) constant that brings rows with these largest logits into range; mostly 0."""
+    return torch.where((high < 0) | (high > MOST_TOP), MOST_TOP / 2 - high, 0.0)
 
 
 class _Sums:
@@ -296,5 +300,6 @@ class _Sums:
     def __init__(self, rows: int, device: torch.device) -> None:
         self.of_p = torch.zeros(rows, TERMS, dtype=torch.float64, device=device)
         self.of_q = torch.zeros(rows, TERMS, dtype=torch.float64, device=device)
-        self.centre = torch.zeros(rows, device=device)
+        self.centre = torch.zeros(2, rows, device=device)
+        self.offset = torch.zeros(rows, device=device)
         self.largest = torch.full((rows,), -torch.inf, device=device)
