@@ -1,5 +1,6 @@
 """Fixtures that several folders share."""
 
+import collections
 import os
 
 import numpy as np
@@ -11,6 +12,14 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test asks a hub
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Every reason for which tests were left out, once, with their number."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = collections.Counter(str(r.longrepr[2]) for r in skipped)
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"{count} tests: {reason.removeprefix('Skipped: ')}")
 
 
 _LOADED = {}

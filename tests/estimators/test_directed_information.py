@@ -53,7 +53,9 @@ def feedback_exact(time=3):
         for t in range(time):
             a = [first + i for i in range(t + 1)]
             past, now = [second + i for i in range(t)], [second + t]
-            total += entropy(past + now) - entropy(past) - entropy(a + past + now) + entropy(a + past)
+            total += (
+                entropy(past + now) - entropy(past) - entropy(a + past + now) + entropy(a + past)
+            )
         return total
 
     return directed(0, time), directed(time, 0)

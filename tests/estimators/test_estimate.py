@@ -19,7 +19,9 @@ def test_rows_that_do_not_match_are_refused_in_words():
 def test_values_that_are_not_finite_are_refused_in_words():
     y = np.zeros(100)
     y[7] = np.inf
-    with pytest.raises(DistributionError, match="y has 1 values that are not finite, the first inf at row 7"):
+    with pytest.raises(
+        DistributionError, match="y has 1 values that are not finite, the first inf at row 7"
+    ):
         estimate(np.zeros(100), y)
 
 
@@ -30,7 +32,9 @@ def test_too_few_rows_are_refused_in_words():
 
 def test_a_level_out_of_range_is_refused_in_words():
     x = np.random.default_rng(0).normal(size=100)
-    with pytest.raises(SettingsError, match="confidence_level=95: a level strictly between 0 and 1"):
+    with pytest.raises(
+        SettingsError, match="confidence_level=95: a level strictly between 0 and 1"
+    ):
         estimate(x, x[::-1], estimator=KSG(), confidence_level=95)
 
 

@@ -82,7 +82,9 @@ def test_falls_short_in_five_dimensions():
 
 def test_integers_are_refused_in_words():
     x = np.arange(50)
-    with pytest.raises(SettingsError, match="integer data of shape .50, 1. came to an estimator by"):
+    with pytest.raises(
+        SettingsError, match="integer data of shape .50, 1. came to an estimator by"
+    ):
         estimate(x, x.astype(float))
 
 

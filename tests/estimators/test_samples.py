@@ -42,7 +42,9 @@ def test_symbols_number_distinct_rows_and_one_hot_has_one_one_a_column():
 
 
 def test_a_value_that_is_not_finite_is_shown():
-    with pytest.raises(DistributionError, match="x has 2 values that are not finite, the first nan"):
+    with pytest.raises(
+        DistributionError, match="x has 2 values that are not finite, the first nan"
+    ):
         as_variable([[1.0, np.nan], [np.inf, 0.0]], "x")
 
 

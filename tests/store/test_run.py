@@ -182,7 +182,7 @@ def test_a_damaged_part_is_said(tmp_path, damage):
         file.unlink()
     else:
         file.write_bytes({"empty": b"", "garbage": b"no", "cut": whole[: len(whole) // 2]}[damage])
-    with pytest.raises(RunError, match="a part of the run is damaged: .*delete that part-"):
+    with pytest.raises(RunError, match=r"a part of the run is damaged: .*delete that part-"):
         open_run(folder)
 
 

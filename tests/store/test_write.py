@@ -120,10 +120,9 @@ def test_the_manifest_is_whole_or_absent(tmp_path, monkeypatch):
     def dies(*_):
         raise SystemExit
 
-    with monkeypatch.context() as patch:
-        patch.setattr(writing.os, "fsync", lambda _: None)
-        with pytest.raises(SystemExit), RunWriter(folder, PLAN, resume=False) as writer:
-            patch.setattr(writing.Path, "replace", dies)
+    with monkeypatch.context() as patch, RunWriter(folder, PLAN, resume=False) as writer:
+        patch.setattr(writing.Path, "replace", dies)
+        with pytest.raises(SystemExit):
             writer.finish({"a": 1})
     assert not (folder / "run.json").exists()
     assert open_run(folder).manifest == PLAN
@@ -200,7 +199,7 @@ def test_a_folder_held_by_another_process(tmp_path):
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(RunLockedError, match="another process writes to .*; wait for it"):
+        with pytest.raises(RunLockedError, match=r"another process writes to .*; wait for it"):
             written(folder, rows(0), plan={"schema": 1}, resume=True)
         holder.kill()  # as kill -9 would: no cleanup
         holder.wait()

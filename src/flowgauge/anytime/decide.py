@@ -117,5 +117,5 @@ def _standing(author: Author, sampling: Sampling | None, is_exact: bool) -> str:
         reason = "the law scored is not the law sampled from"
     return (
         f"The level is not exact: {reason}, so this is evidence relative to the observer; the "
-        "exact test is the pool test (exchangeable_evidence)."
+        "exact test is the pool test."
     )

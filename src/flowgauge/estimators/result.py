@@ -29,7 +29,7 @@ class InformationEstimate:
     Attributes:
         value_nats: The estimate; may be below 0 where the truth is 0.
         standard_error: Of the value, over fresh evaluation pairs, the fit held fixed [nats].
-        confidence_interval: Lower and upper end [nats].
+        confidence_interval: Lower and upper end; the upper one is at least 0 [nats].
         confidence_level: Coverage asked of the interval.
         n: Pairs (or sequences) evaluated; those used to fit and to stop are not among them.
         log_n_limit: log n: the order no distribution-free high-confidence lower bound can pass.
@@ -127,7 +127,8 @@ def summarise(
     return InformationEstimate(
         value_nats=value,
         standard_error=standard_error,
-        confidence_interval=(value - half, value + half),
+        # information is never below 0: an interval wholly below it is stretched to meet it
+        confidence_interval=(value - half, max(value + half, 0.0)),
         confidence_level=confidence_level,
         n=n,
         log_n_limit=math.log(n),

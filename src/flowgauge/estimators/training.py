@@ -33,7 +33,7 @@ class Training:
 
     hidden: tuple[int, ...] = (64, 64)
     learning_rate: float = 2e-3
-    batch_size: int = 256
+    batch_size: int = 128
     max_steps: int = 3000
     check_every: int = 20
     patience: int = 10

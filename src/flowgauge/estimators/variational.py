@@ -219,9 +219,9 @@ def _info_nce_influence(scores: FloatArray) -> FloatArray:
 def _cap_warning(value: float, pieces: list[FloatArray]) -> tuple[str, ...]:
     """Says so when the value stands at its cap."""
     k = max(len(piece) for piece in pieces)
-    if value < 0.9 * math.log(k):
+    if value < 0.8 * math.log(k):
         return ()
     return (
-        f"The estimate of {value:.3f} nats stands at its cap log K = {math.log(k):.3f} for K = "
+        f"The estimate of {value:.3f} nats is close to its cap log K = {math.log(k):.3f} for K = "
         f"{k}: read it as 'at least about this', or raise block_size.",
     )

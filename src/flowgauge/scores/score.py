@@ -22,7 +22,7 @@ from flowgauge.scores.reduce import Columns, Reducer
 #: The logits of one piece of rows, both laws together, may take this much.
 PIECE_BYTES = 192 * 2**20
 #: The states of the records in flight may take this much.
-STATES_BYTES = 64 * 2**20
+STATES_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class ScoreSettings:
 
     orders: tuple[float, ...] = ORDERS
     alternatives: int = 5
-    batch_tokens: int = 2048
+    batch_tokens: int = 1024
     share_prefixes: bool = True
 
     def __post_init__(self) -> None:
