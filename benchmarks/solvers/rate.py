@@ -3,7 +3,8 @@
 `rd_step_vs_log_softmax(quick)` is the time of `rate_distortion_step` for 256 tokens × 262,144
 vocabulary × 16 multipliers (laws, rates, distortions, certificates) over that of 16 log-softmax
 passes over the same array: torch, float32, the median over 5 interleaved rounds. The laws go to
-the caller four tokens at a time, since all at once would be 17 GB. Quick: 64 tokens.
+the caller four tokens at a time, since all at once would be 4 GB. One thread for both sides: the
+step's many short operations would otherwise measure how busy the other cores are. Quick: 36 tokens.
 """
 
 import sys
@@ -48,8 +49,8 @@ def check(log_p: torch.Tensor, log_m: torch.Tensor) -> None:
 
 
 def timings(quick: bool) -> dict[str, list[float]]:
-    """Seconds per round of the step, the sweep without laws, and the log-softmax passes."""
-    log_p, log_m = laws(64 if quick else 256)
+    """Seconds per round of the step and of the log-softmax passes."""
+    log_p, log_m = laws(36 if quick else 256)
     check(log_p[:2], log_m[:2])
 
     def step() -> None:
@@ -61,7 +62,12 @@ def timings(quick: bool) -> dict[str, list[float]]:
         for _ in MULTIPLIERS:
             torch.log_softmax(log_p, -1)
 
-    return interleaved({"step": step, "log_softmax": log_softmax}, ROUNDS)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return interleaved({"step": step, "log_softmax": log_softmax}, ROUNDS)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def rd_step_vs_log_softmax(quick: bool) -> float:

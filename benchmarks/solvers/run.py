@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import torch
 from common import arguments, finish
 from estimators import accuracy_table
 from geometry import gw_bounds_vs_pot
@@ -22,6 +23,8 @@ TARGETS = {"rd_step_vs_log_softmax": 12.0, "gw_bounds_vs_pot": 0.2}
 def main() -> None:
     """Both ratios, then the table."""
     args = arguments(__doc__.splitlines()[0])
+    # small operations on two threads wait for each other whenever something else runs
+    torch.set_num_threads(1)
     result = {
         "rd_step_vs_log_softmax": round(rd_step_vs_log_softmax(args.quick), 3),
         "gw_bounds_vs_pot": round(gw_bounds_vs_pot(args.quick), 4),

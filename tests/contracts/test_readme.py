@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL = "\n".join(re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
 
 
 def test_the_python_in_the_readme_runs():
@@ -16,7 +17,7 @@ def test_the_python_in_the_readme_runs():
 
 def test_the_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text()
-    promised = set(re.findall(r"^make (\w+)", README, re.MULTILINE))
+    promised = set(re.findall(r"^make (\w+)", SHELL, re.MULTILINE))
     assert {"demo", "test"} <= promised
     for target in promised:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
@@ -28,7 +29,7 @@ def test_the_commands_exist_with_their_options():
     from flowgauge.cli.app import app
 
     commands = get_command(app).commands
-    promised = re.findall(r"^flowgauge (\w+)([^#\n]*)", README, re.MULTILINE)
+    promised = re.findall(r"^flowgauge (\w+)([^#\n]*)", SHELL, re.MULTILINE)
     assert len(promised) >= 4
     for name, rest in promised:
         known = {o for p in commands[name].params for o in p.opts}

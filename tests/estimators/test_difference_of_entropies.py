@@ -8,7 +8,9 @@ from oracles.gaussian_tasks import dense, pairwise, sparse, student
 from flowgauge.errors import SettingsError
 from flowgauge.estimators import DifferenceOfEntropies, Training, estimate_mutual_information
 
-SMALL = DifferenceOfEntropies(components=2, training=Training(hidden=(32,), learning_rate=5e-3))
+SMALL = DifferenceOfEntropies(
+    components=2, training=Training(hidden=(32,), learning_rate=1e-2, patience=5)
+)
 
 
 def estimate(x, y, estimator=SMALL, seed=0):
@@ -22,7 +24,8 @@ def estimate(x, y, estimator=SMALL, seed=0):
 )
 def test_gaussians_within_error(task):
     result = estimate(*task.sample(1500, np.random.default_rng(0)))
-    # four standard errors over 450 pairs and 0.05 nats of misfit of laws fitted to 750 (measured: up to 0.06 in all)
+    # four standard errors over 450 pairs and 0.05 nats of misfit of laws fitted to 750 (measured:
+    # up to 0.06 in all)
     assert result.value_nats == pytest.approx(task.true_nats, abs=4 * result.standard_error + 0.05)
     assert not result.is_lower_bound
     assert result.warning == ""
@@ -48,7 +51,8 @@ def test_symbols_by_counts():
     rng = np.random.default_rng(0)
     cell = rng.choice(9, size=20_000, p=joint.reshape(-1))
     result = estimate(cell // 3, cell % 3)
-    # three standard errors over 6,000 rows; smoothing of nine cells by 10,000 rows costs about 4/20,000
+    # three standard errors over 6,000 rows; smoothing of nine cells by 10,000 rows costs about
+    # 4/20,000
     assert result.value_nats == pytest.approx(
         table_information(joint), abs=3 * result.standard_error + 0.001
     )

@@ -66,7 +66,8 @@ def test_a_binary_channel_with_feedback():
     forward, reverse = feedback_exact()
     there = estimate_directed_information(x, y, rng=np.random.default_rng(1))
     back = estimate_directed_information(y, x, rng=np.random.default_rng(1))
-    # three standard errors over 6,000 sequences; smoothing of up to 64 contexts costs about 64/20,000
+    # three standard errors over 6,000 sequences; smoothing of up to 64 contexts costs about
+    # 64/20,000
     assert there.value_nats == pytest.approx(forward, abs=3 * there.standard_error + 0.004)
     assert back.value_nats == pytest.approx(reverse, abs=3 * back.standard_error + 0.004)
     assert there.standard_error < 0.02
@@ -86,7 +87,8 @@ def test_history_that_covers_the_memory_changes_nothing_but_error():
     "estimator",
     [
         DifferenceOfEntropies(
-            components=1, training=Training(hidden=(16,), learning_rate=5e-3, max_steps=1000)
+            components=1,
+            training=Training(hidden=(16,), learning_rate=1e-2, patience=4, max_steps=500),
         ),
         KSG(),
     ],
@@ -97,7 +99,8 @@ def test_long_range(estimator):
     rng = np.random.default_rng(0)
     x, y = task.sample(1500, rng)
     result = estimate_directed_information(x, y, estimator=estimator, rng=rng)
-    # four standard errors; 0.15 for what KSG loses in up to seven dimensions (measured: 0.12), networks less
+    # four standard errors; 0.15 for what KSG loses in up to seven dimensions (measured: 0.12),
+    # networks less
     assert result.value_nats == pytest.approx(task.true_nats, abs=4 * result.standard_error + 0.15)
     # a history shorter than the delay sees nothing of it
     blind = estimate_directed_information(x, y, estimator=estimator, rng=rng, history=1)

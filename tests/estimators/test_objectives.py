@@ -29,7 +29,7 @@ def score_matrices(draw):
 
 
 def tabular_scores(counts):
-    """The optimal critic log p/(p_x p_y) at all pairs of a sample whose composition is exactly the table."""
+    """The optimal critic log p/(p_x p_y) at all pairs of a sample composed exactly as the table."""
     joint = counts / counts.sum()
     ratio = joint / (joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True))
     x, y = pairs_with_composition(counts).T
@@ -40,7 +40,8 @@ def tabular_scores(counts):
 def test_donsker_varadhan_of_the_tabular_critic_is_the_exact_information():
     scores = tabular_scores(COUNTS)
     n = len(scores)
-    # over all n² pairs E'[e^T] = 1 exactly; taking away the diagonal leaves this mean in closed form
+    # over all n² pairs E'[e^T] = 1 exactly; taking away the diagonal leaves this mean in closed
+    # form
     left = (n**2 - np.exp(np.diagonal(scores)).sum()) / (n * (n - 1))
     exact = table_information(COUNTS / COUNTS.sum())
     # sums of 22² terms: rounding only

@@ -17,7 +17,8 @@ from flowgauge.estimators import (
     estimate_mutual_information,
 )
 
-SMALL = Training(hidden=(32,))
+# small and quick to stop: what is tested is the path, not the best fit
+SMALL = Training(hidden=(32,), batch_size=64, learning_rate=5e-3, patience=5, max_steps=1000)
 CRITICS = [
     DonskerVaradhan(training=SMALL),
     NWJ(training=SMALL),
@@ -42,7 +43,8 @@ def estimate(task, estimator, n, seed=0):
 )
 def test_gaussians_within_error(task, estimator):
     result = estimate(task, estimator, 1500)
-    # four standard errors over 450 pairs, and up to 0.1 nats that a critic of 750 pairs may miss (measured: 0.05)
+    # four standard errors over 450 pairs, and up to 0.1 nats that a critic of 750 pairs may miss
+    # (measured: 0.05)
     assert result.value_nats == pytest.approx(task.true_nats, abs=4 * result.standard_error + 0.1)
     assert 0.01 < result.standard_error < 0.1
     assert result.n == 450
@@ -55,7 +57,8 @@ def test_gaussians_within_error(task, estimator):
 def test_lower_bounds_stay_below_and_find_most(task):
     result = estimate(task, DonskerVaradhan(training=SMALL), 2000)
     low = result.confidence_interval[0]
-    # the lower end is below the truth (97.5 %); half of the truth is found (measured: 0.65 to 1.0 of it)
+    # the lower end is below the truth (97.5 %); half of the truth is found (measured: 0.65 to 1.0
+    # of it)
     assert low <= task.true_nats
     assert result.value_nats > 0.5 * task.true_nats
 
@@ -75,12 +78,13 @@ def test_independence_is_hardly_ever_taken_for_dependence():
         estimate(pairwise(1, 0.0), estimator, 300, seed).confidence_interval[0]
         for seed in range(40)
     ]
-    # one-sided 2.5 %: more than 4 of 40 has probability 0.003
+    # one-sided 2.5 %: more than 4 of 40 has probability 0.003; most fits take no step and give 0 ±
+    # 0
     assert sum(low > 0 for low in lows) <= 4
 
 
 def test_info_nce_stays_below_log_k_and_says_so():
-    result = estimate(pairwise(1, 3.0), InfoNCE(training=SMALL, block_size=8), 1000)
+    result = estimate(pairwise(1, 3.0), InfoNCE(training=SMALL, block_size=8), 800)
     assert result.value_nats <= math.log(8)
     assert "is close to its cap log K = 2.079 for K = 8" in result.warning
     assert result.is_lower_bound
@@ -89,7 +93,7 @@ def test_info_nce_stays_below_log_k_and_says_so():
 def test_donsker_varadhan_above_log_n_carries_the_warning():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1000, 5))  # y = x: infinite information
-    training = Training(hidden=(32,), evaluation_fraction=0.012, max_steps=600)
+    training = Training(hidden=(32,), batch_size=64, evaluation_fraction=0.012, max_steps=500)
     estimator = DonskerVaradhan(training=training)
     result = estimate_mutual_information(x, x, estimator=estimator, rng=rng)
     assert result.n == 12
@@ -111,7 +115,7 @@ def test_a_thin_exponential_average_is_named():
 
 @pytest.mark.parametrize("estimator", CRITICS, ids=name)
 def test_influences_are_derivatives(estimator):
-    """The influence of pair i is n times the fall of the value when it is left out, to first order."""
+    """The influence of pair i is n times the fall of the value without it, to first order."""
     from flowgauge.estimators.critics import evaluate_critic
 
     recipes = []
@@ -135,7 +139,8 @@ def test_influences_are_derivatives(estimator):
     )
     influence = recipe.influence(scores)
     influence = influence - influence.mean()
-    # second-order terms are of relative size 1/n; half a percent of the spread is several times that
+    # second-order terms are of relative size 1/n; half a percent of the spread is several times
+    # that
     assert np.corrcoef(influence, fall)[0, 1] > 0.999
     assert np.std((n - 1) * fall) == pytest.approx(np.std(influence), rel=0.03)
 

@@ -1,4 +1,4 @@
-"""Gaussian directed information: by terms, by closed forms, conservation, and rate against long horizons."""
+"""Gaussian directed information: by terms, closed forms, conservation; rate and long horizons."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,8 @@ def test_conservation_and_signs(seed, dim, lags, horizon):
         gaussian_directed_information(a, noise, [0], range(1, dim), horizon=horizon),
         gaussian_directed_information_rate(a, noise, [0], range(1, dim)),
     ):
-        # Massey & Massey (2005): forward + backward = mutual; the slack is rounding of log-determinants
+        # Massey & Massey (2005): forward + backward = mutual; the slack is rounding of
+        # log-determinants
         assert result.conservation_gap_nats == pytest.approx(0.0, abs=1e-9)
         assert result.forward_nats >= result.instantaneous_nats - 1e-9
         assert min(result.backward_nats, result.instantaneous_nats) >= -1e-9
@@ -63,7 +64,8 @@ def test_driven_autoregression_in_closed_form(a, b, var_x, var_e):
     exact = 0.5 * np.log((b**2 * var_x + var_e) / var_e)
     model = ([[0.0, 0.0], [b, a]], np.diag([var_x, var_e]))
     rate = gaussian_directed_information_rate(*model, [0], [1])
-    # y alone is an AR(1) with white innovations b x + e, so each step after the first gives the same
+    # y alone is an AR(1) with white innovations b x + e, so each step after the first gives the
+    # same
     finite = gaussian_directed_information(*model, [0], [1], horizon=6)
     assert rate.transfer_entropy_nats == pytest.approx(exact, abs=1e-12)
     assert finite.forward_nats == pytest.approx(5 * exact, abs=1e-12)

@@ -1,10 +1,10 @@
-"""Directed information of Gaussian processes by brute force: simulate the covariance, condition by regression formulas."""
+"""Directed information of Gaussian processes by brute force: moving averages and determinants."""
 
 import numpy as np
 
 
 def covariance_by_recursion(coefficients, innovations, horizon, burn_in):
-    """(horizon, dim, horizon, dim) covariance of v after a long run from 0, by moving averages: v_t = Σ Ψ_k w_{t−k}."""
+    """(horizon, dim, horizon, dim) covariance after a long run from 0: v_t = Σ Ψ_k w_{t−k}."""
     dim = len(innovations)
     psi = [np.eye(dim)]
     for k in range(1, burn_in + horizon):
@@ -30,7 +30,7 @@ def conditional_information(covariance, a, b, c):
 
 
 def directed_by_terms(covariance, horizon, x_axes, y_axes):
-    """Forward (Massey), backward with delay, instantaneous and mutual, each term by its definition."""
+    """Forward (Massey), backward with delay, instantaneous, mutual: terms by definition."""
     dim = covariance.shape[1]
     flat = covariance.reshape(horizon * dim, horizon * dim)
 

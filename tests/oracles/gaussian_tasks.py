@@ -1,7 +1,8 @@
-"""Sampling tasks with known mutual information, written anew after the definitions of the bmi benchmark.
+"""Sampling tasks of known mutual information, after the definitions of the bmi benchmark.
 
-Czyż et al. (2023), "Beyond Normal": dense (all correlations equal), sparse (two pairs interact), Student (the same
-dispersions, heavy tails). The benchmark has no task of long range; ours is a delay: y_t answers to x_{t−L} alone.
+Czyż et al. (2023), "Beyond Normal", written anew: dense (all correlations equal), sparse (two pairs
+interact), Student (same dispersions, heavy tails). The benchmark has no task of long range; ours
+is a delay: y_t answers to x_{t−L} alone.
 """
 
 from collections.abc import Callable
@@ -71,7 +72,7 @@ def student(dim, df, rho=0.5):
 
 
 def long_range(delay, time, gain=1.0, noise=1.0):
-    """Sequences y_t = gain · x_{t−delay} + noise; I(X^T → Y^T) = (T − delay) · ½ log(1 + gain²/noise²)."""
+    """y_t = gain · x_{t−delay} + noise; I(X→Y) = (T − delay) · ½ log(1 + gain²/noise²)."""
 
     def sample(n, rng):
         x = rng.normal(size=(n, time))

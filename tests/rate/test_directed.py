@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from oracles.rate import curve as curve_by_slsqp
 from oracles.rate import kl
 
 from flowgauge.errors import DistributionError, ShapeError
@@ -23,6 +24,13 @@ def test_exact_curve_is_that_of_sequences_as_symbols():
     result = directed_rate_distortion(p, weights, targets)
     flat = rate_distortion_curve(p.reshape(3, -1), weights, targets)
     np.testing.assert_allclose(result.rate, flat.rate, atol=1e-14)
+
+
+def test_exact_curve_agrees_with_a_convex_solver():
+    p, weights = world(1, sources=2, steps=2)
+    result = directed_rate_distortion(p, weights, [0.05])
+    _, value = curve_by_slsqp(p.reshape(2, -1), weights, 0.05)
+    assert abs(result.rate[0] - value) < 1e-6
 
 
 def test_per_token_solution_is_an_upper_bound_at_the_same_distortion():

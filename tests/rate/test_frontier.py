@@ -52,6 +52,8 @@ def test_default_grid_ends_at_the_cut():
 def test_many_equal_best_rewards_are_never_cut():
     frontier = reward_frontier_from_samples([0.0] * 80 + [1.0] * 20)
     assert frontier.cut is None
+    np.testing.assert_allclose(frontier.reward[-1], 1.0, atol=1e-7)
+    np.testing.assert_allclose(frontier.kl[-1], np.log(5), atol=1e-6)
     assert "No point was cut" in frontier.words
 
 

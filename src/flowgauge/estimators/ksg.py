@@ -24,12 +24,11 @@ class KSG:
     """Mutual information by nearest neighbours, algorithm 1, maximum norm [nats].
 
     Neither an upper nor a lower bound; the bias grows with dimension and with the information
-    itself. The
-    standard error leaves out a tenth of the rows in turn: on the safe side (measured 1.1 to 1.5
-    times the true one on Gaussians), and blind to the bias.
+    itself. The standard error leaves out a tenth of the rows in turn: on the safe side (measured
+    1.1 to 1.5 times the true one on Gaussians), and blind to the bias.
 
     Conventions: x and y are used as they come (the estimate depends on their relative scales);
-        neighbours strictly nearer than the k-th in the joint space are counted; no noise is added.
+    neighbours strictly nearer than the k-th in the joint space are counted; no noise is added.
 
     Args:
         neighbours: k, at least 1: larger means less variance and more bias.
@@ -38,8 +37,8 @@ class KSG:
         SettingsError: k is less than 1; shows it.
 
     References:
-        [kraskov:04] Eq. 8; [frenzel:07] for the conditional form; [holmes:19] for errors from
-        parts.
+        [kraskov:04] Eq. 8; [frenzel:07] for the conditional form; [efron:82] for the
+        jackknife.
 
     Example:
         >>> from flowgauge.estimators import estimate_mutual_information

@@ -12,7 +12,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
-from flowgauge.math.logspace import log_sum_exp
+from flowgauge.math.logspace import log_mean_exp, log_sum_exp
 
 Array = Any
 
@@ -83,7 +83,7 @@ def info_nce(scores: Array) -> Array:
         (1.386294, 1.386294)
     """
     xp = array_namespace(scores)
-    return xp.mean(xp.linalg.diagonal(scores) - log_sum_exp(scores)) + math.log(scores.shape[1])
+    return xp.mean(xp.linalg.diagonal(scores) - log_mean_exp(scores))
 
 
 def smile(scores: Array, clip: float) -> Array:

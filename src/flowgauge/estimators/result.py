@@ -17,6 +17,9 @@ from flowgauge.errors import SettingsError
 from flowgauge.estimators.samples import Context, Variable
 from flowgauge.records import FloatArray
 
+#: What sums of thousands of terms of order 1 may be off by; keeps 0 ± 0 from excluding 0 [nats].
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InformationEstimate:
@@ -28,7 +31,8 @@ class InformationEstimate:
 
     Attributes:
         value_nats: The estimate; may be below 0 where the truth is 0.
-        standard_error: Of the value, over fresh evaluation pairs, the fit held fixed [nats].
+        standard_error: Of the value, over fresh evaluation pairs, the fit held fixed; over fresh
+            fits as well the spread was 1.2 to 1.3 times that on Gaussians [nats].
         confidence_interval: Lower and upper end; the upper one is at least 0 [nats].
         confidence_level: Coverage asked of the interval.
         n: Pairs (or sequences) evaluated; those used to fit and to stop are not among them.
@@ -120,7 +124,7 @@ def summarise(
     influence = np.sum([term.influence for term in terms], axis=0)
     n = len(influence)
     standard_error = float(np.std(influence, ddof=1)) / math.sqrt(n)
-    half = float(ndtri(0.5 + confidence_level / 2)) * standard_error
+    half = float(ndtri(0.5 + confidence_level / 2)) * standard_error + _ROUNDING
     warnings = [text for term in terms for text in term.warnings]
     if estimator.is_variational and value > math.log(n):
         warnings.insert(0, _log_n_warning(value, n))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,14 @@ def _convert(path: Path, target: Path) -> None:
             model: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 path.parent, gguf_file=path.name, dtype=torch.float32, trust_remote_code=False
             )
-        except (ValueError, KeyError, OSError, NotImplementedError) as error:
+        except (
+            ArithmeticError,
+            LookupError,
+            NotImplementedError,
+            OSError,
+            ValueError,
+            struct.error,
+        ) as error:
             raise UnknownModelError(
                 f"transformers {transformers.__version__} cannot read {path}: {error}"
             ) from error

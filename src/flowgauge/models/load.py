@@ -77,8 +77,8 @@ def load_model(
         if not path.is_file():
             raise UnknownModelError(f"there is no file {path}")
         return _from_folder(converted(path.resolve(), say), path.stem, False)
-    if path.is_dir():
-        return _from_folder(path, path.name, trust_remote_code)
+    if text and path.is_dir():
+        return _from_folder(path, path.name or text, trust_remote_code)
     if text.count("/") != 1 or text.startswith((".", "/", "~")):
         raise UnknownModelError(
             f"{text!r} is no preset ({', '.join(PRESETS)}), no folder, no .gguf file and no "
@@ -100,6 +100,7 @@ def _from_folder(source: str | Path, name: str, trust_remote_code: bool) -> Any:
         )
     import torch
     import transformers
+    from safetensors import SafetensorError
 
     from flowgauge.models.huggingface import HuggingFaceModel
     from flowgauge.models.quiet import quiet_transformers
@@ -119,14 +120,17 @@ def _from_folder(source: str | Path, name: str, trust_remote_code: bool) -> Any:
                 use_safetensors=True,
                 trust_remote_code=trust_remote_code,
             )
+        except SafetensorError as error:
+            raise ModelUnavailableError(f"the weights of {name} are damaged: {error}") from error
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise _explained(name, error) from error
     return HuggingFaceModel(model, tokenizer, name)
 
 
 def _explained(name: str, error: Exception) -> Exception:
-    text = " ".join(str(error).split())[:300]
-    if "trust_remote_code" in text:
+    whole = " ".join(str(error).split())
+    text = whole[:300]
+    if "trust_remote_code" in whole:
         return UnsafeModelError(
             f"{name} wants to run its own Python code; if you trust it, pass "
             f"trust_remote_code=True (--trust-remote-code)"

@@ -104,9 +104,9 @@ class TabularModel:
         """I(S→U) = I(S;U) for a source known before the first token [nats]."""
         joint = self.joint
         marginal = joint.sum(0, keepdims=True)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.log(self._table) - np.log(marginal)
-        return float(np.sum(np.where(joint > 0, joint * ratio, 0.0)))
+        possible = joint > 0
+        ratio = np.where(possible, self._table, 1.0) / np.where(possible, marginal, 1.0)
+        return float(np.sum(joint * np.log(ratio)))
 
     def texts(self) -> Iterator[tuple[int, str, float]]:
         """Every (source, text, P(s) P(u|s)) of positive probability."""

@@ -17,6 +17,8 @@ Array = Any
 
 #: Symbols of a merged alphabet; a shorter vocabulary is its own alphabet.
 SYMBOLS = 2048
+#: Log-ratios further than this below the largest count as p = 0: there p is below e^−900 m.
+SPREAD = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,7 @@ def merged_alphabet(r: Array, p: Array, m: Array) -> Alphabet:
     is_zero = xp.astype(r < 0.5 * FLOOR, r.dtype)
     top = xp.max(r, axis=-1, keepdims=True)
     bottom = xp.min(r - 2.0 * FLOOR * is_zero, axis=-1, keepdims=True)
+    bottom = xp.maximum(bottom, top - SPREAD)
     step = (top - bottom) * (1.0 / (SYMBOLS - 2)) + 1e-6
     position = xp.maximum((r - bottom) / step, xp.full_like(step, -1.0))
     position += 1.0
@@ -63,9 +66,9 @@ def merged_alphabet(r: Array, p: Array, m: Array) -> Alphabet:
     flat = xp.reshape(flat, (-1,))
     mass_p, mass_m = (_masses(xp, flat, mass, rows) for mass in (p, m))
     symbol_r = _symbol_log_ratio(xp, mass_p, mass_m, bottom, step)
-    offset = r - xp.reshape(
-        xp.take(xp.reshape(xp.astype(symbol_r, r.dtype), (-1,)), flat, axis=0), r.shape
-    )
+    own = xp.take(xp.reshape(xp.astype(symbol_r, r.dtype), (-1,)), flat, axis=0)
+    # the minimum is for tokens beyond SPREAD; at their symbol an offset has no effect
+    offset = xp.minimum(r - xp.reshape(own, r.shape), step)
     return Alphabet(r=symbol_r, m=mass_m, index=flat, offset=offset, width=float(xp.max(step)))
 
 

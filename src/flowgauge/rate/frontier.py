@@ -61,7 +61,8 @@ def reward_frontier_from_samples(
 
     Args:
         rewards: (sample,) finite rewards of responses drawn from the reference, at least 2.
-        betas: (point,) β ≥ 0 wanted; by default 17 from 0 to where the samples give out.
+        betas: (point,) β ≥ 0 wanted; by default 17 from 0 to where the samples give out, or
+                to 20 over the spread of the rewards if they never do.
 
     Returns:
         `RewardFrontier`, cut where the effective sample size falls below 10 % of n.
@@ -82,7 +83,9 @@ def reward_frontier_from_samples(
     values = check_rewards(rewards)
     if betas is None:
         cut = _largest_beta(values)
-        grid = np.linspace(0.0, 1.0 if cut is None else cut, 17)
+        # without a cut 20 spreads tilt all the weight onto the best rewards
+        spread = float(np.ptp(values)) or 1.0
+        grid = np.linspace(0.0, 20.0 / spread if cut is None else cut, 17)
     else:
         grid = np.unique(np.atleast_1d(np.array(betas, dtype=np.float64)))
         if not (grid.size and np.isfinite(grid).all() and grid[0] >= 0):

@@ -3,8 +3,8 @@
 For a kernel K(x,y) = e^{−λ d(x,y)} the best reproduction law m maximises Σ p_x log (Km)_x over the
 simplex. Blahut–Arimoto's step m·c with c = Kᵀ(p/Km) climbs, but crawls where laws die out; the
 quadratic model of the objective over m ≥ 0 is a non-negative least-squares problem whose solution
-reaches exact zeros in a few steps (Wang's constrained Newton method, [wang:07]). Both share the certificate
-gap = max log c − Σ m c log c.
+reaches exact zeros in a few steps, the constrained Newton method of [wang:07]. Both share the
+certificate gap = max log c − Σ m c log c.
 """
 
 from dataclasses import dataclass

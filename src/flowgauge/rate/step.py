@@ -6,6 +6,7 @@ distortion. Rows are batch; numpy or torch, float32 or float64. Must not import 
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from array_api_compat import array_namespace
@@ -14,6 +15,9 @@ from flowgauge.errors import ShapeError
 from flowgauge.rate.blocks import Rows, as_multipliers, as_rows, blocks, solve, symbol_laws
 
 Array = Any
+
+#: Elements of the symbols' laws solved at once: several multipliers while they fit the cache.
+SYMBOL_ELEMENTS = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,8 @@ def rate_distortion_step(log_p: Array, log_m: Array, multiplier: Any) -> RateDis
     (`rate_distortion_curve` alternates to that).
 
     Args:
-        log_p: (…, vocab) true or full-precision law [nats]; −inf is legal.
+        log_p: (…, vocab) true or full-precision law [nats], float32 or float64; −inf is legal.
+            Detach tensors from autograd first.
         log_m: (…, vocab) or (vocab,) reference law [nats], same dtype; finite where log_p is.
         multiplier: λ > 0: a number, or an array that broadcasts against the rows; (sweep, 1)
             solves several λ per row, sharing the work, and puts the sweep axis first.
@@ -148,13 +153,15 @@ def _run(rows: Rows, lam: Array, out: Array | None) -> RateDistortionSweep:
     most = 0
     for block in blocks(rows):
         piece = slice(block.start, block.stop)
-        symbols = symbol_laws(block, lam[:, piece])
-        for k in range(lam.shape[0]):
-            law = None if laws is None else laws[k, piece, :]
-            sums, ok, passes = solve(block, symbols.at(k), lam[k, piece], law)
-            rate[k, piece], distortion[k, piece] = sums.rate, sums.distortion
-            gap[k, piece], converged[k, piece] = sums.gap, ok
-            most = max(most, passes)
+        size = max(1, SYMBOL_ELEMENTS // prod(block.alphabet.r.shape))
+        for first in range(0, lam.shape[0], size):
+            symbols = symbol_laws(block, lam[first : first + size, piece])
+            for k in range(first, min(first + size, lam.shape[0])):
+                law = None if laws is None else laws[k, piece, :]
+                sums, ok, passes = solve(block, symbols.at(k - first), lam[k, piece], law)
+                rate[k, piece], distortion[k, piece] = sums.rate, sums.distortion
+                gap[k, piece], converged[k, piece] = sums.gap, ok
+                most = max(most, passes)
     shape = (*lead, *rows.batch)
     return RateDistortionSweep(
         rate=xp.reshape(rate, shape),

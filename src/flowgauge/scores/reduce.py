@@ -5,17 +5,17 @@ the processor's cache; all columns are sums over the vocabulary, so blocks simpl
 `exact_columns` is the plain way through `flowgauge.math`, in float64: for tables, for zero
 probabilities, and for the rare rows whose logits leave the range that single precision holds.
 
-With a, b the two rows of logits and d = a − b, one small matrix product per block,
+With a, b the two rows of logits, each less a constant near its largest entry, and d = a − b, one
+small matrix product per block,
 
-    [e^a, e^b] · [1, a − c, b − c', d, d², e^{d/4}, e^{2d/4}, e^{3d/4}, e^d]ᵀ
+    [e^a, e^b] · [1, a, b, d, d², e^{d/4}, e^{2d/4}, e^{3d/4}, e^d]ᵀ
 
-(c, c' constants of the row near its largest logits) holds all of them: normalisers, entropies,
-drift, variance, and every moment of the grid: Σ e^a e^{kd/4} for λ = k/4 and, since P^{1−k/4}
-Q^{k/4} = e^b e^{(4−k)d/4} up to normalisers, Σ e^b e^{(4−k)d/4} for λ = −k/4. What belongs to one
-law is computed from that law alone, so the same reference gives the same numbers whatever P is.
+holds all of them: normalisers, entropies, drift, variance, and every moment of the grid: Σ e^a
+e^{kd/4} for λ = k/4 and, since P^{1−k/4} Q^{k/4} = e^b e^{(4−k)d/4} up to normalisers, Σ e^b
+e^{(4−k)d/4} for λ = −k/4. What belongs to one law is computed from that law alone, so the same
+reference gives the same numbers whatever P is.
 """
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -24,19 +24,18 @@ import torch
 from flowgauge.math import entropy, kl_divergence, log_moment
 from flowgauge.records import FloatArray, IntArray, TokenScores
 
-#: Sums over this many numbers at a time: eight buffers of them stay in a core's cache.
-BLOCK_NUMBERS = 2**16
-BLOCK_VOCAB = 2**15
-#: Single-precision products are summed over at most this many numbers, then in float64.
-CHUNK = 2**12
-#: Top logits are kept in [0, MOST_TOP], and e^d below e^MOST_RATIO: then no sum over 2^20 tokens
-#: overflows, and what underflows is below e^{-87 + 13} of a sum that Jensen keeps above 1.
+#: A block: rows × tokens, so that its dozen buffers stay in a core's cache and calling torch costs
+#: little. Single-precision sums run over the tokens of one block, then in float64.
+BLOCK_ROWS = 16
+BLOCK_VOCAB = 2**13
+#: a, b are at most MOST_TOP and e^d at most e^MOST_RATIO: then no sum over 2^20 tokens overflows,
+#: and what underflows is below e^{-87 + 13} of a sum that Jensen keeps above 1.
 MOST_TOP = 40.0
 MOST_RATIO = 40.0
 #: d is centred where its mean is larger, so that its variance is no difference of large numbers.
 MOST_MEAN = 6.0
 QUARTERS = 4
-#: Places of the terms: 1, a − c, b − c', d, d², then the powers of e^{d/4}.
+#: Places of the terms; the powers of e^{d/4} come last.
 ONE, OF_A, OF_B, D, SQUARE, POWER = range(6)
 TERMS = POWER + QUARTERS
 _SEARCH = 512
@@ -151,14 +150,13 @@ class Reducer:
         out: Columns,
         start: int,
     ) -> None:
-        """Fill `out` from row `start` on. The logits are used up: they may change in place."""
+        """Fill `out` from row `start` on. The logits stay as they are."""
         vocab = logits_p.shape[1]
         k = min(self.k, vocab)
         tokens = torch.from_numpy(ids).to(logits_p.device)
         is_exact = logits_p.dtype == torch.float64 or not self._is_quarters
-        rows = max(1, BLOCK_NUMBERS // min(vocab, BLOCK_VOCAB))
-        for first in range(0, len(ids), rows):
-            here = slice(first, min(first + rows, len(ids)))
+        for first in range(0, len(ids), BLOCK_ROWS):
+            here = slice(first, min(first + BLOCK_ROWS, len(ids)))
             there = slice(start + here.start, start + here.stop)
             p, q, u = logits_p[here], logits_q[here], tokens[here]
             if is_exact:
@@ -168,7 +166,6 @@ class Reducer:
             columns, is_safe = self._slice(p.float(), q.float(), u, k)
             out.put(there, **columns)
             for row in torch.nonzero(~is_safe)[:, 0].tolist():
-                # Constants may have been added in place, which no law notices.
                 one = slice(row, row + 1)
                 exact = exact_columns(p[one], q[one], u[one], out.orders, k)
                 out.put(slice(there.start + row, there.start + row + 1), **exact)
@@ -184,87 +181,80 @@ class Reducer:
     def _slice(
         self, p: torch.Tensor, q: torch.Tensor, ids: torch.Tensor, k: int
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        sums, tops = self._walk(p, q, k)
-        shifts = [_into_range(values[:, 0]) for values, _ in tops]
-        if any(bool(shift.any()) for shift in shifts):
-            # Rare: these logits float far from 0. A constant brings them back; no law notices.
-            p.add_(shifts[0][:, None])
-            q.add_(shifts[1][:, None])
-            sums, tops = self._walk(p, q, k)
+        sums = self._walk(p, q, None)
         mean = sums.of_p[:, D] / sums.of_p[:, ONE]
-        is_far = mean.abs() > MOST_MEAN
-        if bool(is_far.any()):
-            sums, tops = self._walk(p, q, k, torch.where(is_far, mean, 0.0).float())
-        (top_p, top_p_ids), (top_q, top_q_ids) = tops
+        far = torch.nonzero(mean.abs() > MOST_MEAN)[:, 0]
+        if len(far):
+            sums.replace(far, self._walk(p[far], q[far], mean[far].float()))
+        top_p, top_p_ids = top_k(p, sums.maxima_p, k)
+        top_q, top_q_ids = top_k(q, sums.maxima_q, k)
         mass_p, mass_q = sums.of_p[:, ONE], sums.of_q[:, ONE]
-        log_mass_p, log_mass_q = mass_p.log(), mass_q.log()
-        logit_p = sums.centre[0].double() + sums.of_p[:, OF_A] / mass_p
-        logit_q = sums.centre[1].double() + sums.of_q[:, OF_B] / mass_q
-        # log P/Q = d + gap for the d that was summed.
-        gap = log_mass_q - log_mass_p + sums.offset.double()
+        # log P = p − log_z_p for the logits as they came; log P/Q = d + gap for the d summed.
+        shift_p, shift_q = sums.shift.double()
+        log_z_p, log_z_q = shift_p + mass_p.log(), shift_q + mass_q.log()
+        gap = mass_q.log() - mass_p.log() + sums.offset.double()
         mean = sums.of_p[:, D] / mass_p
         columns = {
-            "log_p": p.gather(1, ids[:, None])[:, 0].double() - log_mass_p,
-            "log_q": q.gather(1, ids[:, None])[:, 0].double() - log_mass_q,
+            "log_p": p.gather(1, ids[:, None])[:, 0].double() - log_z_p,
+            "log_q": q.gather(1, ids[:, None])[:, 0].double() - log_z_q,
             "drift": (mean + gap).clamp(min=0.0),
             "variance": (sums.of_p[:, SQUARE] / mass_p - mean.square()).clamp(min=0.0),
-            "entropy_p": (log_mass_p - logit_p).clamp(min=0.0),
-            "entropy_q": (log_mass_q - logit_q).clamp(min=0.0),
-            "log_moments": self._moments(sums, log_mass_p, log_mass_q, gap),
+            "entropy_p": (mass_p.log() - sums.of_p[:, OF_A] / mass_p).clamp(min=0.0),
+            "entropy_q": (mass_q.log() - sums.of_q[:, OF_B] / mass_q).clamp(min=0.0),
+            "log_moments": self._moments(sums, gap),
             "top_p_ids": top_p_ids,
-            "top_p_log": top_p.double() - log_mass_p[:, None],
+            "top_p_log": top_p.double() - log_z_p[:, None],
             "top_q_ids": top_q_ids,
-            "top_q_log": top_q.double() - log_mass_q[:, None],
+            "top_q_log": top_q.double() - log_z_q[:, None],
         }
-        is_safe = (sums.largest <= MOST_RATIO) & torch.isfinite(columns["variance"])
-        is_safe &= (mean.abs() <= MOST_MEAN) & torch.isfinite(columns["log_moments"]).all(-1)
+        is_safe = (sums.largest <= MOST_RATIO) & (mean.abs() <= MOST_MEAN)
+        is_safe &= (top_p[:, 0] - shift_p <= MOST_TOP) & (top_q[:, 0] - shift_q <= MOST_TOP)
+        is_safe &= torch.isfinite(columns["variance"]) & torch.isfinite(columns["drift"])
+        is_safe &= torch.isfinite(columns["log_moments"]).all(-1)
         return columns, is_safe
 
-    def _walk(
-        self, p: torch.Tensor, q: torch.Tensor, k: int, offset: torch.Tensor | None = None
-    ) -> tuple["_Sums", tuple[tuple[torch.Tensor, torch.Tensor], ...]]:
-        """Sums over the vocabulary, d shifted by −offset, and the k largest of each row."""
-        sums = _Sums(len(p), p.device)
+    def _walk(self, p: torch.Tensor, q: torch.Tensor, offset: torch.Tensor | None) -> "_Sums":
+        """Sums over the vocabulary, with d less `offset`."""
+        first = slice(0, BLOCK_VOCAB)
+        shift = torch.stack((p[:, first].amax(-1), q[:, first].amax(-1)))
+        sums = _Sums(shift, torch.zeros_like(shift[0]) if offset is None else offset)
         maxima_p, maxima_q = [], []
-        for block in _blocks(p.shape[1]):
-            maxima_p.append(block_maxima(p[:, block]))
-            maxima_q.append(block_maxima(q[:, block]))
-            if block.start == 0:
-                sums.centre = torch.stack((maxima_p[0].amax(-1), maxima_q[0].amax(-1)))
-                sums.offset = torch.zeros_like(sums.offset) if offset is None else offset
-            self._add_block(p[:, block], q[:, block], sums)
-        tops = (top_k(p, torch.cat(maxima_p, 1), k), top_k(q, torch.cat(maxima_q, 1), k))
-        return sums, tops
+        for start in range(0, p.shape[1], BLOCK_VOCAB):
+            block = slice(start, start + BLOCK_VOCAB)
+            a, b = self._add_block(p[:, block], q[:, block], sums, is_centred=offset is not None)
+            maxima_p.append(block_maxima(a))
+            maxima_q.append(block_maxima(b))
+        sums.maxima_p, sums.maxima_q = torch.cat(maxima_p, 1), torch.cat(maxima_q, 1)
+        return sums
 
-    def _add_block(self, p: torch.Tensor, q: torch.Tensor, sums: "_Sums") -> None:
+    def _add_block(
+        self, p: torch.Tensor, q: torch.Tensor, sums: "_Sums", *, is_centred: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add one block to the sums; returns its a and b."""
         rows, width = p.shape
-        weights = self._buffer("weights", 2, rows, width, like=p)
-        terms = self._buffer("terms", TERMS, rows, width, like=p)
-        torch.exp(p, out=weights[0])
-        torch.exp(q, out=weights[1])
-        torch.sub(p, sums.centre[0, :, None], out=terms[OF_A])
-        torch.sub(q, sums.centre[1, :, None], out=terms[OF_B])
-        d = torch.sub(p, q, out=terms[D])
-        if bool(sums.offset.any()):
+        weights = self._buffer("weights", rows, 2, width, like=p)
+        terms = self._buffer("terms", rows, TERMS, width, like=p)
+        # Rows of logits lie a power of two apart, where caches collide: read them once.
+        a = torch.sub(p, sums.shift[0, :, None], out=terms[:, OF_A])
+        b = torch.sub(q, sums.shift[1, :, None], out=terms[:, OF_B])
+        torch.exp(a, out=weights[:, 0])
+        torch.exp(b, out=weights[:, 1])
+        d = torch.sub(a, b, out=terms[:, D])
+        if is_centred:
             d.sub_(sums.offset[:, None])
-        torch.mul(d, d, out=terms[SQUARE])
-        base = torch.mul(d, 1 / QUARTERS, out=terms[POWER]).exp_()
+        torch.mul(d, d, out=terms[:, SQUARE])
+        torch.mul(d, 1 / QUARTERS, out=terms[:, POWER]).exp_()
         for k in range(POWER + 1, TERMS):
-            torch.mul(terms[k - 1], base, out=terms[k])
+            torch.mul(terms[:, k - 1], terms[:, POWER], out=terms[:, k])
         sums.largest = torch.maximum(sums.largest, d.amax(-1))
-        chunk = CHUNK if width % CHUNK == 0 else width
-        product = torch.bmm(
-            weights.view(2, -1, chunk).transpose(0, 1),
-            terms.view(TERMS, -1, chunk).permute(1, 2, 0),
-        )
-        total = product.double().view(rows, -1, 2, TERMS).sum(1)
-        sums.of_p += total[:, 0]
-        sums.of_q += total[:, 1]
+        product = torch.bmm(weights, terms.transpose(1, 2)).double()
+        sums.of_p += product[:, 0]
+        sums.of_q += product[:, 1]
+        return a, b
 
-    def _moments(
-        self, sums: "_Sums", log_mass_p: torch.Tensor, log_mass_q: torch.Tensor, gap: torch.Tensor
-    ) -> torch.Tensor:
+    def _moments(self, sums: "_Sums", gap: torch.Tensor) -> torch.Tensor:
         """(rows, order) ψ(λ) from the sums; exactly 0 where the laws are equal."""
+        log_mass_p, log_mass_q = sums.of_p[:, ONE].log(), sums.of_q[:, ONE].log()
         out = torch.zeros(len(gap), len(self.orders), dtype=torch.float64, device=gap.device)
         differ = sums.of_p[:, SQUARE] > 0
         for column, order in enumerate(self.orders):
@@ -280,26 +270,27 @@ class Reducer:
         return out
 
 
-def _blocks(vocab: int) -> list[slice]:
-    """Blocks of the vocabulary; but for the last one a whole number of chunks."""
-    edges = [*range(0, vocab, BLOCK_VOCAB), vocab]
-    rest = vocab % CHUNK
-    if rest and vocab - rest > edges[-2]:
-        edges.insert(-1, vocab - rest)
-    return [slice(a, b) for a, b in itertools.pairwise(edges)]
-
-
-def _into_range(high: torch.Tensor) -> torch.Tensor:
-    """(rows,) constant that brings rows with these largest logits into range; mostly 0."""
-    return torch.where((high < 0) | (high > MOST_TOP), MOST_TOP / 2 - high, 0.0)
-
-
 class _Sums:
-    """Float64 sums over the vocabulary for some rows: e^a and e^b times each of the terms."""
+    """Float64 sums over the vocabulary for some rows: e^a and e^b times each of the terms.
 
-    def __init__(self, rows: int, device: torch.device) -> None:
+    Attributes:
+        shift: (2, rows) constants taken off the logits of P and of Q.
+        offset: (rows,) constant taken off d besides.
+        largest: (rows,) largest d.
+        maxima_p, maxima_q: (rows, run) from `block_maxima`.
+    """
+
+    maxima_p: torch.Tensor
+    maxima_q: torch.Tensor
+
+    def __init__(self, shift: torch.Tensor, offset: torch.Tensor) -> None:
+        rows, device = len(offset), offset.device
+        self.shift, self.offset = shift, offset
         self.of_p = torch.zeros(rows, TERMS, dtype=torch.float64, device=device)
         self.of_q = torch.zeros(rows, TERMS, dtype=torch.float64, device=device)
-        self.centre = torch.zeros(2, rows, device=device)
-        self.offset = torch.zeros(rows, device=device)
         self.largest = torch.full((rows,), -torch.inf, device=device)
+
+    def replace(self, rows: torch.Tensor, other: "_Sums") -> None:
+        """Put the sums of `other` in the place of some rows."""
+        self.of_p[rows], self.of_q[rows] = other.of_p, other.of_q
+        self.offset[rows], self.largest[rows] = other.offset, other.largest
