@@ -98,9 +98,8 @@ def naive_columns(p: torch.Tensor, q: torch.Tensor, ids: torch.Tensor) -> TokenS
         "top_q_ids": top_q.indices,
         "top_q_log": top_q.values,
     }
-    return TokenScores(
-        orders=np.array(ORDERS), **{k: v.double().numpy() if v.is_floating_point() else v.numpy() for k, v in columns.items()}
-    )  # fmt: skip
+    arrays = {k: (v.double() if v.is_floating_point() else v).numpy() for k, v in columns.items()}
+    return TokenScores(orders=np.array(ORDERS), **arrays)
 
 
 def measure(name: str, quick: bool) -> dict[str, Any]:
@@ -114,7 +113,8 @@ def measure(name: str, quick: bool) -> dict[str, Any]:
     score(twelve[:1], lm)  # first calls allocate and choose kernels
     bare(model, twelve[:1])
     exact = score(twelve, lm)
-    largest = max(x["largest"] for x in precision_errors(naive(model, twelve), exact)["columns"].values())
+    differences = precision_errors(naive(model, twelve), exact)["columns"]
+    largest = max(column["largest"] for column in differences.values())
     rounds = 1 if quick else 5
     seconds = interleaved(
         {

@@ -69,3 +69,19 @@ def stories_about(n=20, response=" The dog was happy. It ran to the park.", long
         )
         for i, word in enumerate(WORDS[:n])
     ]
+
+
+def tiny_gpt2(*, bos=None, chat_template=None):
+    """A random GPT-2 over bytes, with or without a BOS token and a chat template."""
+    from text.toy_tokenizers import byte_level_tokenizer
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    inner = byte_level_tokenizer([("Ġ", "a"), ("Ċ", "Ċ")], special=("<s>", "<|end|>"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token=bos)
+    tokenizer.chat_template = chat_template
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=inner.get_vocab_size(), n_positions=256, n_embd=16, n_layer=2, n_head=2,
+        bos_token_id=None, eos_token_id=None,
+    )  # fmt: skip
+    return HuggingFaceModel(GPT2LMHeadModel(config), tokenizer, "tiny")
