@@ -79,10 +79,6 @@ def test_rows_stay_in_the_order_of_the_input():
         assert rows == sorted(rows, key=lambda r: (r["row"], r["position"]))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="score() computes equal contexts once a row; drop this mark when it computes them once",
-)
 def test_sources_hidden_by_one_reference_share_its_scores_to_the_last_bit():
     records = [
         Record(id=w, question="Who?", documents=(f"{w} ran. " * n,), response=" The dog ran.")

@@ -106,29 +106,27 @@ def _groups(tokens: Sequence[Tokens], lm: LanguageModel) -> list[list[int]]:
 def run_states(
     contexts: Sequence[Context], lm: LanguageModel, settings: ScoreSettings
 ) -> list[torch.Tensor]:
-    """States (continuation, width) of each context, through the batches of the plan."""
-    states: list[torch.Tensor] = [torch.empty(0)] * len(contexts)
+    """States (continuation, width) of each context; equal contexts are computed once."""
+    place: dict[tuple[bytes, bytes], int] = {}
+    for c in contexts:
+        place.setdefault((c.prefix.tobytes(), c.continuation.tobytes()), len(place))
+    where = [place[c.prefix.tobytes(), c.continuation.tobytes()] for c in contexts]
+    different = [contexts[where.index(i)] for i in range(len(place))]
+    states: list[torch.Tensor] = [torch.empty(0)] * len(different)
     share = settings.share_prefixes and lm.can_share_prefix
-    for planned in plan(contexts, batch_tokens=settings.batch_tokens, share_prefixes=share):
+    for planned in plan(different, batch_tokens=settings.batch_tokens, share_prefixes=share):
         for i, s in zip(planned.contexts, lm.states(planned.batch), strict=True):
             states[i] = s
-    return states
+    return [states[i] for i in where]
 
 
 def _score_group(
     tokens: Sequence[Tokens], lm: LanguageModel, settings: ScoreSettings
 ) -> list[TokenScores]:
     prompted = [Context(t.prompt_ids, t.response_ids) for t in tokens]
-    # Records whose laws are the same text need one pass, not two.
-    is_same = [np.array_equal(t.prompt_ids, t.reference_ids) for t in tokens]
-    reference = [
-        Context(t.reference_ids, t.response_ids)
-        for t, same in zip(tokens, is_same, strict=True)
-        if not same
-    ]
+    reference = [Context(t.reference_ids, t.response_ids) for t in tokens]
     states = run_states([*prompted, *reference], lm, settings)
-    of_p, rest = states[: len(tokens)], iter(states[len(tokens) :])
-    of_q = [p if same else next(rest) for p, same in zip(of_p, is_same, strict=True)]
+    of_p, of_q = states[: len(tokens)], states[len(tokens) :]
     lengths = [len(t.response_ids) for t in tokens]
     columns = Columns(sum(lengths), settings.orders, min(settings.alternatives, lm.vocabulary_size))
     if sum(lengths):
