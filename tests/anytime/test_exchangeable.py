@@ -25,7 +25,7 @@ def test_mean_exactly_one_over_who_is_the_own_source_whatever_the_observer(log_l
 def test_the_order_of_the_counter_sources_does_not_matter():
     others = [-3.0, -5.0, -np.inf]
     found = {
-        (round(e.log_e_value, 12), e.log_p_value)
+        (round(e.log_e_value, 12), e.p_value)
         for e in (exchangeable_evidence([-4.0, *p]) for p in permutations(others))
     }
     assert len(found) == 1

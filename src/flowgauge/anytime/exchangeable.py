@@ -27,13 +27,13 @@ class ExchangeableEvidence:
 
     Attributes:
         log_e_value: log of P(u|s_0) over its mean in the pool; at most log(K+1) [nats].
-        log_p_value: log of the rank p-value; at least −log(K+1) [nats].
+        p_value: Share of the pool at least as likely as the own source; at least 1/(K+1).
         counter_sources: K.
         null: The null hypothesis in words.
     """
 
     log_e_value: float
-    log_p_value: float
+    p_value: float
     counter_sources: int
     null: str
 
@@ -41,11 +41,6 @@ class ExchangeableEvidence:
     def e_value(self) -> float:
         """Evidence with expectation exactly 1 under the null; at most K+1."""
         return math.exp(self.log_e_value)
-
-    @property
-    def p_value(self) -> float:
-        """Share of the pool at least as likely as the own source; at least 1/(K+1)."""
-        return math.exp(self.log_p_value)
 
 
 class ExchangeableTest:
@@ -122,7 +117,7 @@ def exchangeable_evidence(log_likelihoods: npt.ArrayLike) -> ExchangeableEvidenc
     at_least = 1 + int(np.sum(log_p[1:] >= log_p[0]))
     return ExchangeableEvidence(
         log_e_value=float(log_p[0] - log_mean_exp(log_p)),
-        log_p_value=math.log(at_least / (k + 1)),
+        p_value=at_least / (k + 1),
         counter_sources=k,
         null=_NULL.format(n=k + 1, k=k, s="" if k == 1 else "s"),
     )

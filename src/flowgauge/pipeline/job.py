@@ -1,6 +1,6 @@
 """The work on one part of a run: rows of the input in, rows of the three tables out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flowgauge.errors import InputError
@@ -27,7 +27,6 @@ class Job:
         fast = lm.fast() if settings.precision == "fast" else None
         self.is_fast = fast is not None
         self.scorer: LanguageModel = fast or lm
-        self.done = 0
         self.pool = Pool(rows, settings.pool, settings.seed) if settings.pool else None
 
     def notes(self) -> list[str]:
@@ -51,11 +50,13 @@ class Job:
             yield prepare(number, row, self.lm, self.template, self.settings.reference,
                           truncate=self.settings.truncate)  # fmt: skip
 
-    def part(self, numbers: Sequence[int]) -> dict[str, list[Mapping[str, Any]]]:
-        """Rows of the three tables for these rows of the input."""
+    def part(
+        self, numbers: Sequence[int], advance: Callable[[int], None]
+    ) -> dict[str, list[Mapping[str, Any]]]:
+        """Rows of the three tables for these rows of the input; `advance` counts rows scored."""
         items = list(self._prepared(numbers))
         failed = [i for i in items if isinstance(i, FailedRow)]
-        good, scores = self._scored([i for i in items if isinstance(i, Prepared)], failed)
+        good, scores = self._scored([i for i in items if isinstance(i, Prepared)], failed, advance)
         evidence = self._evidence(good)
         out: dict[str, list[Mapping[str, Any]]] = {"records": [], "tokens": [], "sentences": []}
         for item, columns, found in zip(good, scores, evidence, strict=True):
@@ -70,17 +71,18 @@ class Job:
         return out
 
     def _scored(
-        self, items: list[Prepared], failed: list[FailedRow]
+        self, items: list[Prepared], failed: list[FailedRow], advance: Callable[[int], None]
     ) -> tuple[list[Prepared], list[TokenScores]]:
         """Items and their scores; those that the model refuses go to `failed`."""
         try:
-            return items, score([i.tokens for i in items], self.scorer, self.settings.score)
+            tokens = [i.tokens for i in items]
+            return items, score(tokens, self.scorer, self.settings.score, advance)
         except InputError as error:
             if len(items) == 1:
                 failed.append(refused(items[0].row, items[0].record.id, error))
                 return [], []
         # One of them spoils the batch: each alone.
-        alone = [self._scored([item], failed) for item in items]
+        alone = [self._scored([item], failed, advance) for item in items]
         return [i for found, _ in alone for i in found], [s for _, found in alone for s in found]
 
     def _evidence(self, items: Sequence[Prepared]) -> Sequence[PoolEvidence | None]:

@@ -75,12 +75,13 @@ def measure(
     plan = plan_of(records, rows, lm, settings, template)
     started = time.monotonic()
     job = Job(lm, settings, template, rows)
+    count = _Count(progress, len(rows))
     if out is None:
         collected: dict[str, list[Mapping[str, Any]]] = {}
         for part in parts:
-            for name, more in job.part(part).items():
+            for name, more in job.part(part, count.advance).items():
                 collected.setdefault(name, []).extend(more)
-            _tell(progress, len(part), job, len(rows))
+            count.reach(len(part))
         ordered = {
             name: sorted(table, key=lambda r: (r["row"], r.get("position", r.get("sentence", 0))))
             for name, table in collected.items()
@@ -91,16 +92,36 @@ def measure(
     with RunWriter(Path(out), plan, resume=resume) as writer:
         for number, part in enumerate(parts):
             if not writer.has_part(number):
-                writer.write_part(number, job.part(part))
-            _tell(progress, len(part), job, len(rows))
+                writer.write_part(number, job.part(part, count.advance))
+            count.reach(len(part))
         writer.finish(manifest_of(plan, open_run(Path(out)), job, started))
     return open_run(Path(out))
 
 
-def _tell(progress: Progress | None, more: int, job: Job, total: int) -> None:
-    job.done += more
-    if progress:
-        progress(job.done, total)
+class _Count:
+    """Counts rows within a part as they are scored, and whole parts as they are finished."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total = progress, total
+        self._finished = self._within = self._told = 0
+
+    def advance(self, more: int) -> None:
+        """Some rows of the part at work were scored."""
+        self._within += more
+        self._tell(self._finished + self._within)
+
+    def reach(self, part: int) -> None:
+        """A part is finished: its failed rows, and parts found on disk, count too."""
+        self._finished += part
+        self._within = 0
+        self._tell(self._finished)
+
+    def _tell(self, done: int) -> None:
+        # Rows scored again one by one are counted twice; what is told never falls back.
+        done = min(done, self._total)
+        if self._progress and done > self._told:
+            self._told = done
+            self._progress(done, self._total)
 
 
 def _rows(records: Iterable[Record] | str | Path) -> Rows:

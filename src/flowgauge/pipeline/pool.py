@@ -120,6 +120,4 @@ def _evidence(log_likelihoods: FloatArray, rows: Sequence[int]) -> PoolEvidence 
         found = exchangeable_evidence(log_likelihoods)
     except DistributionError:  # impossible under every source: the pool says nothing
         return None
-    # Its logarithm was rounded: 1/20 must not come back above 0.05, the level it is meant to reach.
-    p_value = round(found.p_value * len(log_likelihoods)) / len(log_likelihoods)
-    return PoolEvidence(e_value=found.e_value, p_value=p_value, rows=tuple(rows))
+    return PoolEvidence(e_value=found.e_value, p_value=found.p_value, rows=tuple(rows))

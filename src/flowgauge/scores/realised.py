@@ -8,7 +8,7 @@ import torch
 from flowgauge.models.protocol import LanguageModel
 from flowgauge.records import FloatArray
 from flowgauge.scores.plan import Context
-from flowgauge.scores.score import PIECE_BYTES, STATES_BYTES, ScoreSettings, run_states
+from flowgauge.scores.score import PIECE_ROWS, STATES_BYTES, ScoreSettings, run_states
 
 #: Log-softmax of this many numbers at a time stays in the processor's cache.
 SLICE_NUMBERS = 2**19
@@ -57,7 +57,7 @@ def _fill(
     states = torch.cat(run_states([contexts[i] for i in group], lm, settings))
     ids = torch.from_numpy(np.concatenate([contexts[i].continuation for i in group]))
     logs = np.empty(len(ids))
-    rows = max(1, PIECE_BYTES // (4 * lm.vocabulary_size))
+    rows = 2 * PIECE_ROWS
     few = max(1, SLICE_NUMBERS // lm.vocabulary_size)
     with torch.inference_mode():
         for start in range(0, len(ids), rows):
