@@ -8,7 +8,7 @@ from oracles.anytime import every_path
 
 from flowgauge.anytime import MeanConfidence, confidence_sequence
 from flowgauge.anytime.confidence import _GRID, _boundary
-from flowgauge.errors import DistributionError, SettingsError
+from flowgauge.errors import DistributionError, SettingsError, ShapeError
 
 
 def test_mixture_behind_the_boundary_is_a_supermartingale_over_all_paths():
@@ -92,6 +92,8 @@ def test_bad_input_is_refused():
         confidence_sequence([1.0], lower=1.0, upper=1.0)
     with pytest.raises(SettingsError, match="upper = inf"):
         MeanConfidence(lower=0.0, upper=np.inf)
+    with pytest.raises(ShapeError, match=r"values has shape \(1, 2\); \(time,\)"):
+        confidence_sequence([[0.5, 0.5]], lower=0.0, upper=1.0)
     with pytest.raises(SettingsError, match="alpha = 0"):
         confidence_sequence([0.5], lower=0.0, upper=1.0, alpha=0)
     assert confidence_sequence([], lower=0.0, upper=1.0).mean.shape == (0,)

@@ -74,3 +74,12 @@ def test_bad_input_is_refused():
         ExchangeableTest(0)
     with pytest.raises(ShapeError, match=r"log_p has shape \(3,\), \(2,\)"):
         ExchangeableTest(1).update([-1.0] * 3)
+
+
+def test_a_refused_token_is_not_counted():
+    test = ExchangeableTest(counter_sources=1)
+    with pytest.raises(DistributionError, match="all 2 log-likelihoods are −inf"):
+        test.update([-np.inf, -np.inf])
+    assert test.update(np.log([0.9, 0.3])).e_value == pytest.approx(1.5, abs=1e-15)
+    with pytest.raises(ShapeError, match=r"1\.5 counter-sources came"):
+        ExchangeableTest(counter_sources=1.5)

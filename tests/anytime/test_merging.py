@@ -87,3 +87,10 @@ def test_bad_input_is_refused():
         e_bh([0.0], 0)
     with pytest.raises(DistributionError, match="log_e is NaN"):
         EValueMean().update(float("nan"))
+
+
+def test_a_refused_value_is_not_kept():
+    procedure = EBH(alpha=0.1)
+    with pytest.raises(DistributionError, match="is NaN"):
+        procedure.update(float("nan"))
+    assert procedure.update(5.0).rejections == 1

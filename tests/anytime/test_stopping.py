@@ -62,4 +62,9 @@ def test_bad_input_is_refused():
         expected_stopping_time(1.0, [-1.0])
     with pytest.raises(DistributionError, match=r"drift = \[\]"):
         expected_stopping_time(1.0, [])
+    for largest in (np.nan, 0.0, -1.0):
+        with pytest.raises(SettingsError, match=f"largest_density = {largest}"):
+            expected_stopping_time(1.0, [1.0], largest_density=largest)
+        with pytest.raises(SettingsError, match=f"largest_density = {largest}"):
+            StoppingForecast(1.0, largest_density=largest)
     assert expected_stopping_time(1.0, 0.5).upper == np.inf

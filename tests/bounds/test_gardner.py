@@ -20,3 +20,7 @@ def test_agrees_with_the_defining_integral(kappa):
 def test_negative_margins_are_refused(kappa):
     with pytest.raises(SettingsError, match=f"kappa = {kappa}"):
         gardner_capacity(kappa)
+
+
+def test_an_enormous_margin_leaves_no_capacity():
+    assert gardner_capacity(1e200) == 0.0

@@ -87,7 +87,7 @@ def test_a_range_from_logits_covers_every_token():
     [
         ([-1.0], [1.0], 0.0, 0.1, DistributionError, r"losses\[0\] = -1.0"),
         ([1.0], [np.nan], 0.0, 0.1, DistributionError, r"logit_ranges\[0\] = nan"),
-        ([], [], 0.0, 0.1, DistributionError, "a list"),
+        ([], [], 0.0, 0.1, ShapeError, "a list"),
         ([1.0], [1.0, 2.0], 0.0, 0.1, ShapeError, "shapes must be equal"),
         ([1.0], [1.0], -1.0, 0.1, SettingsError, "code_length_nats = -1.0"),
         ([1.0], [1.0], 0.0, 1.0, SettingsError, "delta = 1.0"),

@@ -54,6 +54,7 @@ def test_a_law_on_impossible_alignments_has_no_bound():
     [
         (np.log([0.5, 0.4]), np.zeros(2), DistributionError, "sum to 0.9"),
         (np.log([0.5, 0.5]), np.full(2, -np.inf), DistributionError, "no alignment"),
+        (np.log([0.5, 0.5]), np.array([0.5, 0.0]), DistributionError, "holds 0.5.*log-densities"),
         (np.log([0.5, 0.5]), np.array([np.nan, 0.0]), DistributionError, "NaN"),
         (np.log([0.5, 0.5]), np.zeros(3), ShapeError, r"log_likelihood \(3,\)"),
     ],
@@ -61,3 +62,10 @@ def test_a_law_on_impossible_alignments_has_no_bound():
 def test_bad_input_is_named(prior, likelihood, error, text):
     with pytest.raises(error, match=text):
         latent_alignment_elbo(prior, likelihood)
+
+
+def test_mass_below_the_smallest_number_still_meets_an_impossible_alignment():
+    bound = latent_alignment_elbo(
+        np.log([0.5, 0.5]), np.array([-1.0, -np.inf]), np.array([0.0, -800.0])
+    )
+    assert (bound.elbo, bound.gap) == (-np.inf, np.inf)

@@ -53,9 +53,21 @@ def test_transition_at_two_patterns_per_weight():
 def test_bad_input_is_named():
     with pytest.raises(SettingsError, match="patterns = 0"):
         cover_probability(0, 3)
+    with pytest.raises(SettingsError, match=r"patterns = 2\.5, dimension = nan"):
+        cover_probability(2.5, np.nan)
     with pytest.raises(ShapeError, match=r"labels \(3,\)"):
         is_separable(np.zeros((2, 2)), [1, 1, -1])
     with pytest.raises(DistributionError, match=r"labels −1 or \+1"):
         is_separable(np.ones((2, 2)), [1, 0])
     with pytest.raises(SettingsError, match="draws = 0"):
         perceptron_transition(3, [1.0], 0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("scale", [1e-13, 1.0, 1e13])
+def test_the_length_of_a_point_does_not_matter(scale):
+    rng = np.random.default_rng(2)
+    points = rng.standard_normal((8, 4)) * scale ** rng.random((8, 1))
+    labels = np.sign(points @ rng.standard_normal(4))
+    assert is_separable(points, labels)
+    assert not is_separable(np.vstack([points, points[0]]), np.append(labels, -labels[0]))
+    assert not is_separable([[0.0, 0.0]], [1])

@@ -53,3 +53,8 @@ def test_shapes_and_kinds_are_refused_in_words():
         as_variable(np.zeros((2, 2, 2)), "x")
     with pytest.raises(InputError, match="x has dtype <U1: floats"):
         as_variable(["a", "b"], "x")
+
+
+def test_rows_of_unequal_length_are_refused_in_words():
+    with pytest.raises(ShapeError, match=r"x is no array: .*one length"):
+        as_variable([[1.0, 2.0], [3.0]], "x")

@@ -122,3 +122,11 @@ def test_conditioning_reveals_a_joint_effect():
 def test_bad_input_is_refused(joint, x, y, error, text):
     with pytest.raises(error, match=text):
         directed_information(joint, x, y)
+
+
+def test_an_axis_that_is_no_list_or_no_integer_is_refused():
+    joint = np.full((2, 2), 0.25)
+    with pytest.raises(ShapeError, match="x_axes = 0: a list of axes"):
+        directed_information(joint, 0, [1])
+    with pytest.raises(ShapeError, match=r"names axis 0\.5"):
+        directed_information(joint, [0.5], [1])

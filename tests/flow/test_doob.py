@@ -46,5 +46,9 @@ def test_round_off_below_zero_becomes_zero():
 def test_bad_input_is_refused():
     with pytest.raises(ShapeError, match=r"drift has shape \(1,\); \(2,\)"):
         doob([0.0, 0.0], [0.0])
-    with pytest.raises(DistributionError, match="without NaN"):
+    with pytest.raises(DistributionError, match=r"density\[0\] is NaN; .*without NaN"):
         doob([np.nan], [0.0])
+    with pytest.raises(ShapeError, match=r"density has shape \(1, 1\); \(time,\)"):
+        doob([[0.0]], [0.0])
+    with pytest.raises(DistributionError, match=r"density\[1\] is \+inf and density\[0\] −inf"):
+        doob([-np.inf, np.inf], [0.0, 0.0])

@@ -136,3 +136,16 @@ def test_axes_out_of_range_are_refused_in_words(axes):
 def test_no_step_is_refused_in_words():
     with pytest.raises(SettingsError, match="horizon=0: at least 1 step"):
         gaussian_directed_information(np.zeros((2, 2)), np.eye(2), [0], [1], horizon=0)
+
+
+def test_half_a_step_and_no_coordinate_are_refused_in_words():
+    with pytest.raises(SettingsError, match=r"horizon=2\.5: at least 1 step"):
+        gaussian_directed_information(np.zeros((2, 2)), np.eye(2), [0], [1], horizon=2.5)
+    with pytest.raises(ShapeError, match=r"\(1, 0, 0\) and innovations \(0, 0\)"):
+        gaussian_directed_information_rate(np.zeros((1, 0, 0)), np.zeros((0, 0)), [0], [1])
+
+
+def test_noise_too_small_for_double_precision_is_told():
+    noise = np.diag([1.0, 1e-30])
+    with pytest.raises(DistributionError, match="joint covariance over the horizon has"):
+        gaussian_directed_information([[0, 0], [0.8, 0.5]], noise, [0], [1], horizon=5)

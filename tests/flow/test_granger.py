@@ -125,3 +125,18 @@ def test_bad_input_is_refused_in_words():
         granger(x, broken)
     with pytest.raises(DistributionError, match="y is predicted without error"):
         granger(x, np.zeros(50))
+
+
+def test_rounding_is_not_taken_for_information():
+    """A perfect fit leaves residuals of 1e-16, not 0: their ratio would be some 30 nats."""
+    x = np.random.default_rng(0).normal(size=50)
+    copy = np.concatenate([[0.0], x[:-1]])
+    for y in (copy, 1e6 + copy, np.full(50, 0.1), np.column_stack([x, 2 * x])):
+        with pytest.raises(DistributionError, match="y is predicted without error"):
+            granger(x, y)
+    # a large mean is no perfect fit
+    noisy = copy + 1e-3 * np.random.default_rng(1).normal(size=50)
+    for offset in (0.0, 1e6):
+        assert 5 < granger(x, noisy + offset).transfer_entropy_nats < 9
+    with pytest.raises(SettingsError, match=r"lags=1\.5: at least 1"):
+        granger(x, x, lags=1.5)

@@ -98,3 +98,11 @@ def test_settings_out_of_range_are_refused():
         TwoNN(discard=1.0)
     with pytest.raises(SettingsError, match=r"neighbours = 1, at least 2"):
         MLE(neighbours=1)
+
+
+def test_distances_that_are_none_are_refused():
+    with pytest.raises(ShapeError, match=r"distances has shape \(4, 1\); \(point, 2\)"):
+        TwoNN()(np.ones((4, 1)))
+    for bad in (np.nan, 0.0, -1.0):
+        with pytest.raises(InputError, match="finite ones above 0, nearest first"):
+            MLE(neighbours=2)([[bad, 1.0], [0.5, 1.0]])

@@ -56,3 +56,8 @@ def test_coupling_of_another_shape_is_refused():
 def test_masses_must_be_finite_and_not_negative(bad):
     with pytest.raises(DistributionError, match=r"entries in .*finite masses"):
         coupling_distortion(np.zeros((2, 2)), np.zeros((2, 2)), [[0.5, bad], [0.0, 0.5]])
+
+
+def test_masses_must_sum_to_one():
+    with pytest.raises(DistributionError, match=r"coupling sums to 1\.001, 1 within .*divide"):
+        coupling_distortion(np.eye(2), np.eye(2), [[0.5, 0.0], [0.0, 0.501]])

@@ -168,3 +168,13 @@ def test_missing_pot_is_told(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ot", None)
     with pytest.raises(MissingDependencyError, match=r"flowgauge\[geometry\]"):
         gromov_wasserstein(np.eye(2), np.eye(2))
+
+
+def test_settings_are_whole_numbers():
+    for wrong in (np.nan, 2.5):
+        with pytest.raises(SettingsError, match="max_iterations"):
+            ConditionalGradient(max_iterations=wrong)
+        with pytest.raises(SettingsError, match="inner iterations"):
+            Entropic(inner_iterations=wrong)
+        with pytest.raises(SettingsError, match="max_sweeps"):
+            GromovWassersteinSettings(max_sweeps=wrong)

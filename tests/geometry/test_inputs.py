@@ -69,3 +69,18 @@ def test_missing_pot_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ot", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'flowgauge\[geometry\]'"):
         inputs.load_pot()
+
+
+def test_distances_want_finite_points():
+    assert inputs.euclidean_distances([[1.0, 2.0]]).tolist() == [[0.0]]
+    with pytest.raises(InputError, match=r"points\[1, 0\] = nan"):
+        inputs.euclidean_distances([[1.0], [np.nan]])
+    with pytest.raises(ShapeError, match=r"points has shape \(3,\)"):
+        inputs.euclidean_distances(np.zeros(3))
+
+
+def test_numbers_whose_squares_overflow_are_refused():
+    with pytest.raises(InputError, match=r"coordinates up to 1e\+300 make distances overflow"):
+        inputs.euclidean_distances([[1e300], [-1e300]])
+    with pytest.raises(InputError, match=r"c1 holds a dissimilarity of size 1e\+200"):
+        inputs.check_dissimilarity([[1e200]], "c1")

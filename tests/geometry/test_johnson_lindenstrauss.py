@@ -72,3 +72,15 @@ def test_out_of_range_is_refused(n, epsilon):
 def test_no_dimensions_are_refused():
     with pytest.raises(SettingsError, match=r"dimensions = 0, at least 1"):
         johnson_lindenstrauss_failure(10, 0.5, 0)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 2.5])
+def test_points_and_dimensions_are_whole_numbers(number):
+    with pytest.raises(SettingsError, match=f"n = {number} and epsilon"):
+        johnson_lindenstrauss_dimension(number, 0.5)
+    with pytest.raises(SettingsError, match=f"dimensions = {number}, at least 1"):
+        johnson_lindenstrauss_failure(10, 0.5, number)
+
+
+def test_more_points_than_a_float_holds():
+    assert johnson_lindenstrauss_failure(10**200, 0.5, 10) == 1.0

@@ -47,7 +47,7 @@ def test_more_noise_keeps_fewer_neighbours():
     assert values[0] == 1.0 > values[1]
 
 
-@pytest.mark.parametrize("k", [0, 5])
+@pytest.mark.parametrize("k", [0, 5, 1.5])
 def test_neighbours_out_of_range_are_refused(k):
     with pytest.raises(SettingsError, match=rf"k = {k} neighbours of 5 points: 1 ≤ k < 5"):
         neighbour_overlap(np.eye(5), np.eye(5), k)

@@ -103,7 +103,7 @@ def test_duplicates_are_left_out():
     np.testing.assert_allclose(result.mean, 0.8)
 
 
-@pytest.mark.parametrize("sizes", [[], [0], [13]])
+@pytest.mark.parametrize("sizes", [[], [0], [13], [2.5]])
 def test_sizes_out_of_range_are_refused(sizes):
     x, rng = cloud(0)
     with pytest.raises(SettingsError, match=r"dimensions = \[.*between 1 and 12 for 40 points"):
@@ -125,3 +125,18 @@ def test_no_pairs_are_refused():
     x, rng = cloud(0)
     with pytest.raises(SettingsError, match=r"max_pairs = 0, at least 1"):
         projection_distortion(x, [2], prefix_map, rng=rng, max_pairs=0)
+
+
+@pytest.mark.parametrize("map", MAPS)
+def test_a_map_by_itself_checks_what_comes(map):
+    rng = np.random.default_rng(0)
+    with pytest.raises(InputError, match=r"x\[0, 0\] = nan"):
+        map([[np.nan, 1.0], [0.0, 1.0]], 1, rng)
+    with pytest.raises(SettingsError, match=r"dimensions = 3: .*between 1 and 2"):
+        map(np.eye(2), 3, rng)
+
+
+def test_a_map_to_nowhere_is_refused():
+    x, rng = cloud(0)
+    with pytest.raises(InputError, match="the map gave points"):
+        projection_distortion(x, [2], lambda x, m, rng: x[:, :m] * np.nan, rng=rng)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from oracles.geometry import statistical_dimension
 
-from flowgauge.errors import SettingsError
+from flowgauge.errors import DistributionError, SettingsError, ShapeError
 from flowgauge.geometry import (
     TransitionSettings,
     lasso,
@@ -88,6 +88,7 @@ def test_crossing_is_interpolated_or_undefined():
         (10, 0, [1], r"measurements = 0"),
         (10, 5, [], r"at least one sparsity"),
         (10, 5, [6], r"between 1 and measurements = 5"),
+        (10, 5, [1.5], r"between 1 and measurements = 5"),
         (10, 5, [0], r"between 1 and measurements = 5"),
     ],
 )
@@ -101,3 +102,11 @@ def test_settings_out_of_range_are_refused():
         TransitionSettings(trials=0)
     with pytest.raises(SettingsError, match=r"measured_share = 1.0, a share"):
         weak_threshold(1.0)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_problem_that_is_none_is_refused(solver):
+    with pytest.raises(ShapeError, match=r"matrix has shape \(2, 3\), measured \(3,\)"):
+        solver(np.zeros((2, 3)), np.zeros(3), 1)
+    with pytest.raises(DistributionError, match="holds NaN"):
+        solver(np.full((2, 3), np.nan), np.zeros(2), 1)

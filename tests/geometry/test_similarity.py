@@ -59,3 +59,8 @@ def test_clouds_of_one_place_are_refused():
 def test_clouds_must_be_paired():
     with pytest.raises(ShapeError, match=r"x has 5 points and y has 4"):
         linear_cka(np.eye(5), np.eye(4))
+
+
+def test_coordinates_near_the_largest_number_do_not_overflow():
+    x = np.random.default_rng(0).standard_normal((50, 3))
+    assert abs(linear_cka(1e307 * x, x) - 1) < 1e-12

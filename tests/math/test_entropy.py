@@ -6,7 +6,7 @@ from oracles import math as oracle
 from oracles.flow import mutual_information
 from strategies import joint_tables, log_laws
 
-from flowgauge.errors import DistributionError, ShapeError
+from flowgauge.errors import DistributionError, InputError, ShapeError
 from flowgauge.math import cross_entropy, entropy, uncertainty_coefficient, varentropy
 
 hypothesis_settings = settings(derandomize=True, deadline=None, max_examples=60)
@@ -97,3 +97,19 @@ def test_bad_laws_are_refused(function):
 def test_pairs_must_fit():
     with pytest.raises(ShapeError, match=r"log_p \(2,\), log_q \(3,\)"):
         cross_entropy(np.log([0.5, 0.5]), np.log([0.5, 0.25, 0.25]))
+
+
+def test_an_empty_batch_of_tables_is_refused():
+    with pytest.raises(ShapeError, match="at least one entry"):
+        uncertainty_coefficient(np.zeros((0, 2, 2)))
+
+
+def test_a_tensor_beside_an_array_is_refused():
+    law = np.log([0.5, 0.5])
+    with pytest.raises(InputError, match="log_p is Tensor, log_q ndarray"):
+        cross_entropy(torch.tensor(law), law)
+
+
+def test_plus_infinity_is_refused_without_a_warning():
+    with pytest.raises(DistributionError, match="sum to inf"):
+        entropy(np.array([np.inf, -1.0]))

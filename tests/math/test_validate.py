@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from flowgauge.errors import DistributionError, ShapeError
+from flowgauge.errors import DistributionError, InputError, ShapeError
 from flowgauge.math.validate import (
+    as_floats,
     check_distribution,
     check_log_distribution,
     check_log_probabilities,
     check_same_shape,
+    is_count,
 )
 
 
@@ -77,3 +79,26 @@ def test_shapes_are_shown_when_they_differ():
     check_same_shape(a=np.zeros(2), b=torch.zeros(2))
     with pytest.raises(ShapeError, match=r"a \(2,\), b \(3,\)"):
         check_same_shape(a=np.zeros(2), b=torch.zeros(3))
+
+
+def test_what_is_no_array_of_numbers_is_refused():
+    with pytest.raises(ShapeError, match=r"x is no array: .*inhomogeneous.*one length"):
+        as_floats([[1.0, 2.0], [3.0]], "x")
+    for values in (np.array([1j]), ["a", "b"]):
+        with pytest.raises(InputError, match=r"x has dtype .*real numbers were needed"):
+            as_floats(values, "x")
+    with pytest.raises(InputError, match="x holds what is no number"):
+        as_floats(np.array([{}, 1.0], dtype=object), "x")
+    with pytest.raises(InputError, match="x cannot be read by numpy"):
+        as_floats(torch.zeros(2, requires_grad=True), "x")
+    given = np.array([1.0, np.inf])
+    found = as_floats(given, "x")
+    found[0] = 5.0
+    assert given.tolist() == [1.0, np.inf]
+
+
+def test_counts_are_whole_numbers():
+    assert is_count(1)
+    assert is_count(np.int32(4), 4)
+    for value in (0, -1, 2.0, np.nan, np.inf, "2", None):
+        assert not is_count(value)

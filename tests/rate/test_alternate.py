@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from flowgauge.errors import SettingsError
+from flowgauge.errors import ConvergenceError, SettingsError
 from flowgauge.rate import AlternationSettings, rate_distortion_curve
 from flowgauge.rate.alternate import alternate, certified_gap
 
@@ -63,3 +63,8 @@ def test_stopping_early_says_so():
 def test_settings_outside_their_range(change):
     with pytest.raises(SettingsError, match="tolerance > 0, max_iterations ≥ 1 and memory ≥ 0"):
         AlternationSettings(**change)
+
+
+def test_nan_does_not_pass_for_converged():
+    with pytest.raises(ConvergenceError, match="gap = nan at alternation 1"):
+        alternate(lambda log_m: log_m * np.nan, np.log([0.5, 0.5]), AlternationSettings())

@@ -67,3 +67,11 @@ def test_bad_input_is_named():
         best_of_n_reward([1.0, 2.0], 3)
     with pytest.raises(DistributionError, match="is inf"):
         best_of_n_reward([1.0, np.inf], 1)
+
+
+@pytest.mark.parametrize("n", [np.nan, np.inf, 1.5])
+def test_draws_are_whole_numbers(n):
+    with pytest.raises(SettingsError, match=f"n = {n}"):
+        best_of_n_kl(n)
+    with pytest.raises(SettingsError, match=f"n = {n} with 2 samples"):
+        best_of_n_reward([1.0, 2.0], n)

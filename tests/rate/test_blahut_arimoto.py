@@ -111,3 +111,20 @@ def test_bad_input_is_named(p, cost, multiplier, error, text):
 def test_unreachable_distortion_shows_the_least():
     with pytest.raises(UnreachableError, match=r"least distortion of any channel is 0\.25"):
         blahut_arimoto_at([0.5, 0.5], [[0.0, 1.0], [1.0, 0.5]], 0.2)
+
+
+def test_sources_of_weight_zero_take_no_part():
+    """Their only symbols die out; at λ = 1000 every other entry of the kernel underflows."""
+    cost = 1 - np.eye(3)
+    with_it = blahut_arimoto([0.5, 0.5, 0.0], cost, 1000.0)
+    without = blahut_arimoto([0.5, 0.5], cost[:2], 1000.0)
+    assert abs(with_it.rate - without.rate) < 1e-15
+    assert with_it.converged
+    np.testing.assert_allclose(np.exp(with_it.log_channel), np.eye(3), atol=1e-15)
+    assert blahut_arimoto_at([1.0, 0.0], 1 - np.eye(2), 0.0).rate == 0.0
+
+
+def test_any_large_number_is_a_distortion_and_a_multiplier():
+    assert blahut_arimoto_at([0.5, 0.5], 1 - np.eye(2), np.inf).rate == 0.0
+    huge = blahut_arimoto([0.5, 0.5], 1e10 * (1 - np.eye(2)), 1e300)
+    assert abs(huge.rate - np.log(2)) < 1e-15

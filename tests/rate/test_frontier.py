@@ -77,3 +77,8 @@ def test_kl_is_between_zero_and_log_n(rewards, beta):
 def test_bad_input_is_named(rewards, betas, error, text):
     with pytest.raises(error, match=text):
         reward_frontier_from_samples(rewards, betas)
+
+
+def test_a_spread_beyond_double_precision_is_refused():
+    with pytest.raises(DistributionError, match=r"from -1e\+308 to 1e\+308.*rescale"):
+        reward_frontier_from_samples([-1e308, 1e308, *[0.0] * 20])

@@ -83,3 +83,10 @@ def test_torch_agrees_with_numpy(dtype):
 def test_bad_input_is_named(log_m, reward, beta, error, text):
     with pytest.raises(error, match=text):
         tilt(log_m, reward, beta)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.tensor], ids=["numpy", "torch"])
+def test_an_exponent_beyond_the_dtype_is_refused(convert):
+    log_m = convert(np.log([0.5, 0.5]))
+    with pytest.raises(DistributionError, match=r"beta = 100 times .*1e\+308 overflows"):
+        tilt(log_m, convert(np.array([1e308, 0.0])), 100.0)

@@ -81,3 +81,12 @@ def test_rows_and_excluded_tokens():
 def test_bad_input_is_named(log_p, log_q, error, text):
     with pytest.raises(error, match=text):
         truncated_kl_lower_bound(log_p, log_q)
+
+
+def test_a_token_too_rare_for_a_float_still_makes_the_bound_infinite():
+    assert truncated_kl_lower_bound([-800.0, -0.1], [-np.inf, -0.1]) == np.inf
+
+
+def test_logits_are_named_before_they_overflow():
+    with pytest.raises(DistributionError, match="log_p holds NaN or a value above 0"):
+        truncated_kl_lower_bound([1000.0], [-1.0])

@@ -28,9 +28,12 @@ def test_every_context_is_covered_once_and_whole(given_contexts, share, batch_to
     seen = []
     for planned in plan(given_contexts, batch_tokens=batch_tokens, share_prefixes=share):
         batch = planned.batch
-        widths = [len(r) for r in batch.rows]
-        assert len(widths) == 1 or max(widths) * len(widths) <= batch_tokens
-        assert min(widths) >= (1 - MAX_PADDING) * max(widths)
+        assert sum(batch.packs) == len(batch.rows)
+        ends = np.cumsum(batch.packs)
+        for start, end in zip(ends - batch.packs, ends, strict=True):
+            widths = [len(r) for r in batch.rows[start:end]]
+            assert len(widths) == 1 or max(widths) * len(widths) <= batch_tokens
+            assert min(widths) >= (1 - MAX_PADDING) * max(widths)
         for i, row, keep in zip(planned.contexts, batch.rows, batch.keep, strict=True):
             context = given_contexts[i]
             assert np.array_equal(np.concatenate((batch.shared, row)), context.fed)
@@ -49,6 +52,14 @@ def test_six_answers_to_one_source_share_its_prefix():
     [planned] = plan(group, batch_tokens=4096, share_prefixes=True)
     assert len(planned.batch.shared) == 399  # its last token predicts the first response token
     assert len(planned.batch.rows) == 6
+
+
+def test_a_shared_prefix_is_computed_once_however_the_rows_are_packed():
+    source = np.arange(400)
+    group = [Context(source, np.full(20 + 60 * i, 7)) for i in range(6)]
+    [planned] = plan(group, batch_tokens=256, share_prefixes=True)
+    assert len(planned.batch.packs) == 6
+    assert sorted(planned.contexts) == list(range(6))
 
 
 def test_documents_are_shared_between_different_questions():

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from flowgauge.anytime.e_process import check_ratios
 from flowgauge.anytime.ville import check_alpha
-from flowgauge.errors import DistributionError, SettingsError
+from flowgauge.errors import DistributionError, SettingsError, ShapeError
 from flowgauge.math.logspace import log_mean_exp
 from flowgauge.records import FloatArray
 
@@ -125,6 +125,7 @@ def confidence_sequence(
     Raises:
         SettingsError: The range is empty or not finite, or `alpha` is not between 0 and 1.
         DistributionError: A value is NaN or outside the range; shows the first one.
+        ShapeError: The values have more than one axis.
 
     References:
         [howard:21] theorem 4 (empirical Bernstein), with a discrete mixture; [fan:15] for the
@@ -179,6 +180,10 @@ def _check_range(lower: float, upper: float) -> None:
 
 def _check_values(values: npt.ArrayLike, lower: float, upper: float) -> FloatArray:
     array = check_ratios(values, "values")
+    if array.ndim != 1:
+        raise ShapeError(
+            f"values has shape {array.shape}; (time,) was needed, one response at a time"
+        )
     outside = (array < lower) | (array > upper)
     if outside.any():
         first = int(np.argmax(outside))

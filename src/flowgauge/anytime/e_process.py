@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import DistributionError
+from flowgauge.math.validate import as_floats
 from flowgauge.records import FloatArray
 
 
@@ -91,7 +92,7 @@ def times_arrays(log_a: FloatArray, log_b: FloatArray) -> FloatArray:
 
 def check_ratios(values: npt.ArrayLike, name: str) -> FloatArray:
     """Log ratios as float64, or an error that shows the NaN and its place [nats]."""
-    array = np.array(values, dtype=np.float64)
+    array = as_floats(values, name)
     if array.ndim == 0:
         raise DistributionError(
             f"{name} is the single number {array}; an array (..., time) is needed"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, ShapeError
 from flowgauge.math.logspace import log_mean_exp
-from flowgauge.math.validate import check_log_probabilities
+from flowgauge.math.validate import check_log_probabilities, is_count
 
 _NULL = (
     "the response was written without regard to which of these {n} sources is its own "
@@ -61,7 +61,7 @@ class ExchangeableTest:
     __slots__ = ("_total",)
 
     def __init__(self, counter_sources: int) -> None:
-        if counter_sources < 1:
+        if not is_count(counter_sources):
             raise ShapeError(f"{counter_sources} counter-sources came; at least 1 is needed")
         self._total = np.zeros(counter_sources + 1)
 
@@ -70,8 +70,9 @@ class ExchangeableTest:
         step = check_log_probabilities(log_p, "log_p")
         if step.shape != self._total.shape:
             raise ShapeError(f"log_p has shape {step.shape}, {self._total.shape} was needed")
+        evidence = exchangeable_evidence(self._total + step)
         self._total = self._total + step
-        return exchangeable_evidence(self._total)
+        return evidence
 
 
 def exchangeable_evidence(log_likelihoods: npt.ArrayLike) -> ExchangeableEvidence:

@@ -142,8 +142,9 @@ class EBH:
 
     def update(self, log_e: float) -> EBHResult:
         """Take one log e-value in; the rejections among all so far [nats]."""
-        self._values.append(float(log_e))
-        return e_bh(self._values, self.alpha)
+        result = e_bh([*self._values, float(log_e)], self.alpha)
+        self._values.append(float(log_e))  # a NaN was refused above and is not kept
+        return result
 
 
 def e_bh(log_e_values: npt.ArrayLike, alpha: float) -> EBHResult:

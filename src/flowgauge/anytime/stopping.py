@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, SettingsError, UnreachableError
+from flowgauge.math.validate import as_floats
 from flowgauge.records import FloatArray
 
 
@@ -42,7 +43,7 @@ class StoppingForecast:
 
     def __init__(self, threshold: float, *, largest_density: float = math.inf) -> None:
         self.threshold = _check_threshold(threshold)
-        self.largest_density = largest_density
+        self.largest_density = _check_largest(largest_density)
         self._total, self._count = 0.0, 0
 
     def update(self, drift: float) -> StoppingTime:
@@ -71,7 +72,7 @@ def expected_stopping_time(
 
     Raises:
         UnreachableError: The mean drift is 0: the flow has no reason to rise.
-        SettingsError: The threshold is not above 0.
+        SettingsError: The threshold is not above 0, or the largest density is NaN or not above 0.
         DistributionError: A drift is NaN, infinite or negative.
 
     References:
@@ -82,7 +83,8 @@ def expected_stopping_time(
         StoppingTime(tokens=20.0, upper=25.0, mean_drift=0.2)
     """
     _check_threshold(threshold)
-    drifts = _check_drift(np.atleast_1d(np.array(drift, dtype=np.float64)))
+    _check_largest(largest_density)
+    drifts = _check_drift(np.atleast_1d(as_floats(drift, "drift")))
     mean = float(np.cumsum(drifts)[-1]) / len(drifts)
     return _stopping_time(threshold, mean, largest_density)
 
@@ -104,6 +106,15 @@ def _check_threshold(threshold: float) -> float:
     if not threshold > 0 or math.isinf(threshold):
         raise SettingsError(f"threshold = {threshold}; a finite number of nats above 0 is needed")
     return float(threshold)
+
+
+def _check_largest(largest_density: float) -> float:
+    if not largest_density > 0:
+        raise SettingsError(
+            f"largest_density = {largest_density}; a number of nats above 0 is needed: where no "
+            "density is above 0 the flow never rises"
+        )
+    return float(largest_density)
 
 
 def _check_drift(drift: FloatArray) -> FloatArray:

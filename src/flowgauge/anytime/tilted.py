@@ -13,6 +13,7 @@ import numpy.typing as npt
 from flowgauge.anytime.e_process import check_ratios, times_arrays
 from flowgauge.errors import DistributionError, SettingsError, ShapeError
 from flowgauge.math.logspace import log_mean_exp
+from flowgauge.math.validate import as_floats
 from flowgauge.records import FloatArray
 
 
@@ -49,7 +50,7 @@ class TiltedEProcess:
             ShapeError: There is not one log moment per order.
             DistributionError: The density or a log moment is NaN.
         """
-        psi = np.array(log_moments, dtype=np.float64)
+        psi = as_floats(log_moments, "log_moments")
         if psi.shape != self.orders.shape:
             raise ShapeError(f"log_moments has shape {psi.shape}, {self.orders.shape} was needed")
         if math.isnan(density) or np.isnan(psi).any():
@@ -111,7 +112,7 @@ def _increments(
 
 
 def _check_orders(orders: npt.ArrayLike) -> FloatArray:
-    grid = np.array(orders, dtype=np.float64)
+    grid = as_floats(orders, "orders")
     if grid.ndim != 1 or not len(grid) or not np.isfinite(grid).all():
         raise SettingsError(f"orders = {grid}; a non-empty grid of finite λ is needed")
     return grid

@@ -35,5 +35,6 @@ def gardner_capacity(kappa: float) -> float:
             f"kappa = {kappa}: a finite margin of 0 or more is needed; below 0 the formula is no "
             "longer exact"
         )
-    density = np.exp(-0.5 * kappa**2) / np.sqrt(2.0 * np.pi)
-    return float(1.0 / ((1.0 + kappa**2) * ndtr(kappa) + kappa * density))
+    square = float(kappa) * float(kappa)  # ∞ where κ**2 would be an OverflowError
+    density = np.exp(-0.5 * square) / np.sqrt(2.0 * np.pi)
+    return float(1.0 / ((1.0 + square) * ndtr(kappa) + kappa * density))

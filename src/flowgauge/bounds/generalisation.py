@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from flowgauge.errors import DistributionError, SettingsError
-from flowgauge.math.validate import check_same_shape
+from flowgauge.errors import DistributionError, SettingsError, ShapeError
+from flowgauge.math.validate import as_floats, check_same_shape
 from flowgauge.records import FloatArray
 
 #: λ grid fixed before any data: 40 values, two per octave, from 4e-6 to 3.
@@ -71,7 +71,7 @@ def generalisation_bound(
     Raises:
         DistributionError: A loss or range that is negative or not finite; shows the first.
         SettingsError: δ outside (0, 1), a negative code length, or a bad grid.
-        ShapeError: losses and ranges of different length.
+        ShapeError: losses and ranges of different length, or none.
 
     References:
         [howard:20] for the time-uniform form; [lotfi:24] for compression bounds on tokens.
@@ -84,7 +84,7 @@ def generalisation_bound(
     """
     losses, ranges = _check(losses, "losses"), _check(logit_ranges, "logit_ranges")
     check_same_shape(losses=losses, logit_ranges=ranges)
-    grid = np.atleast_1d(np.array(multipliers, dtype=np.float64))
+    grid = np.atleast_1d(as_floats(multipliers, "multipliers"))
     if not (0 < delta < 1 and 0 <= code_length_nats < np.inf):
         raise SettingsError(
             f"delta = {delta}, code_length_nats = {code_length_nats}: 0 < delta < 1 and a finite "
@@ -112,9 +112,9 @@ def generalisation_bound(
 
 
 def _check(values: npt.ArrayLike, name: str) -> FloatArray:
-    array = np.array(values, dtype=np.float64)
+    array = as_floats(values, name)
     if array.ndim != 1 or array.size == 0:
-        raise DistributionError(f"{name} has shape {array.shape}: a list (time,) was needed")
+        raise ShapeError(f"{name} has shape {array.shape}: a list (time,) was needed, not empty")
     wrong = ~((array >= 0) & (array < np.inf))
     if wrong.any():
         first = int(np.argmax(wrong))

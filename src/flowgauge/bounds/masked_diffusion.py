@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, SettingsError, ShapeError
+from flowgauge.math.validate import as_floats, is_count
 from flowgauge.records import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
@@ -172,7 +173,7 @@ def masked_diffusion_elbo(
         >>> round(masked_diffusion_elbo(independent, 2).value, 6) == round(float(np.log(0.125)), 6)
         True
     """
-    if length < 1 or draws < 0 or draws == 1:
+    if not (is_count(length) and is_count(draws, 0)) or draws == 1:
         raise SettingsError(
             f"length = {length}, draws = {draws}: length ≥ 1 and draws = 0 (enumerate) or ≥ 2 are "
             "needed"
@@ -210,7 +211,7 @@ def _masked_sum(predictor: Predictor, mask: BoolArray) -> float:
 
 
 def _predicted(predictor: Predictor, mask: BoolArray) -> FloatArray:
-    values = np.asarray(predictor(mask.copy()), dtype=np.float64)
+    values = as_floats(predictor(mask.copy()), "the answer of the predictor")
     if values.shape != mask.shape:
         raise ShapeError(
             f"the predictor answered with shape {values.shape} to a mask of shape {mask.shape}; "

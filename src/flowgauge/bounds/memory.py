@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import SettingsError
-from flowgauge.math.validate import check_log_probabilities, check_same_shape
+from flowgauge.math.validate import check_log_probabilities, check_same_shape, is_count
 from flowgauge.records import FloatArray
 
 
@@ -73,8 +73,8 @@ def memorised_bits(
     model = check_log_probabilities(log_p_model, "log_p_model")
     reference = check_log_probabilities(log_p_reference, "log_p_reference")
     check_same_shape(log_p_model=model, log_p_reference=reference)
-    if parameters is not None and parameters < 1:
-        raise SettingsError(f"parameters = {parameters}: 1 or more is needed")
+    if parameters is not None and not is_count(parameters):
+        raise SettingsError(f"parameters = {parameters}: a whole number, 1 or more, is needed")
     if np.isinf(reference).any():
         first = int(np.argmax(np.isinf(reference)))
         raise SettingsError(

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtr
 
-from flowgauge.errors import DistributionError, SettingsError, ShapeError
+from flowgauge.errors import ConvergenceError, DistributionError, SettingsError, ShapeError
+from flowgauge.math.validate import as_floats, is_count
 from flowgauge.records import FloatArray
 
 
@@ -58,9 +59,9 @@ def cover_probability(patterns: int, dimension: int) -> float:
         >>> round(cover_probability(20, 10), 12)
         0.5
     """
-    if patterns < 1 or dimension < 1:
+    if not (is_count(patterns) and is_count(dimension)):
         raise SettingsError(
-            f"patterns = {patterns}, dimension = {dimension}: both must be 1 or more"
+            f"patterns = {patterns}, dimension = {dimension}: both must be whole numbers, 1 or more"
         )
     if patterns <= dimension:
         return 1.0
@@ -82,6 +83,7 @@ def is_separable(points: npt.ArrayLike, labels: npt.ArrayLike) -> bool:
     Raises:
         ShapeError: Shapes that do not fit.
         DistributionError: An input is not finite or a label is not ±1.
+        ConvergenceError: The solver gave up; shows its message.
 
     References:
         [cover:65].
@@ -94,7 +96,7 @@ def is_separable(points: npt.ArrayLike, labels: npt.ArrayLike) -> bool:
     """
     from scipy.optimize import linprog
 
-    x, y = np.array(points, dtype=np.float64), np.array(labels, dtype=np.float64)
+    x, y = as_floats(points, "points"), as_floats(labels, "labels")
     if x.ndim != 2 or y.shape != x.shape[:1] or x.size == 0:
         raise ShapeError(
             f"points has shape {x.shape}, labels {y.shape}: (pattern, dimension) and (pattern,) "
@@ -102,16 +104,24 @@ def is_separable(points: npt.ArrayLike, labels: npt.ArrayLike) -> bool:
         )
     if not np.isfinite(x).all() or not np.isin(y, (-1.0, 1.0)).all():
         raise DistributionError("points must be finite and labels −1 or +1")
-    signed = y[:, None] * x
+    # a positive factor per row changes no sign; at one scale the solver's tolerances are small
+    size = np.abs(x).max(axis=1)
+    if (size == 0).any():
+        return False
+    signed = y[:, None] * (x / size[:, None])
     # scale is free: w·x ≥ 1 is feasible exactly where w·x > 0 is
-    program = linprog(
-        np.zeros(x.shape[1]),
-        A_ub=-signed,
-        b_ub=-np.ones(len(x)),
-        bounds=(None, None),
-        method="highs",
-    )
-    return bool(program.status == 0)
+    for presolve in (True, False):  # with it, the solver may end undecided
+        program = linprog(
+            np.zeros(x.shape[1]),
+            A_ub=-signed,
+            b_ub=-np.ones(len(x)),
+            bounds=(None, None),
+            method="highs",
+            options={"presolve": presolve},
+        )
+        if program.status in (0, 2):  # feasible, infeasible
+            return bool(program.status == 0)
+    raise ConvergenceError(f"the linear program did not end: {program.message}")
 
 
 def perceptron_transition(
@@ -142,10 +152,12 @@ def perceptron_transition(
         >>> seen.separable, seen.expected.round(3)
         (array([1., 0.]), array([1.   , 0.004]))
     """
-    alphas = np.atleast_1d(np.array(loads, dtype=np.float64))
-    if dimension < 1 or draws < 1 or not (alphas.size and np.all((alphas > 0) & (alphas < np.inf))):
+    alphas = np.atleast_1d(as_floats(loads, "loads"))
+    sound = alphas.ndim == 1 and alphas.size and np.all((alphas > 0) & (alphas < np.inf))
+    if not (is_count(dimension) and is_count(draws) and sound):
         raise SettingsError(
-            f"dimension = {dimension}, draws = {draws}, loads = {alphas}: all must be positive"
+            f"dimension = {dimension}, draws = {draws}, loads = {alphas}: whole numbers of "
+            "1 or more and a list of finite loads above 0 are needed"
         )
     counts = [max(1, round(float(alpha) * dimension)) for alpha in alphas]
     shares = []

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import SettingsError
-from flowgauge.math.validate import check_log_probabilities
+from flowgauge.math.validate import as_floats, check_log_probabilities, is_count
 
 #: Smoothing weights tried by default; their number is charged.
 ALPHAS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5)
@@ -85,8 +85,9 @@ def smoothed_token_bound(
         (0.05, 2.546, False)
     """
     values = check_log_probabilities(log_p, "log_p")
-    grid = np.array(alphas, dtype=np.float64)
-    if not (vocabulary >= 2 and 0 < delta < 1 and 0 <= code_length_nats < np.inf and len(values)):
+    grid = as_floats(alphas, "alphas").ravel()
+    sound = is_count(vocabulary, 2) and 0 < delta < 1 and 0 <= code_length_nats < np.inf
+    if not (sound and len(values)):
         raise SettingsError(
             f"vocabulary = {vocabulary}, delta = {delta}, code_length_nats = {code_length_nats}, "
             f"{len(values)} tokens: V ≥ 2, 0 < δ < 1, a finite length ≥ 0 and a token are needed"

@@ -83,7 +83,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['compensator_nats']:.1f}",
         row["outcome"],
         "" if row["pool_p_value"] is None else f"{row['pool_p_value']:.3f}",
-        f"{labels} unsupported span{'s' if labels > 1 else ''}" if labels else "",
+        f"{labels} span{'s' if labels > 1 else ''}" if labels else "",
     )
 
 

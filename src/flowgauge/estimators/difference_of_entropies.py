@@ -16,6 +16,7 @@ from flowgauge.estimators.counts import held_out_log_p
 from flowgauge.estimators.result import Evaluation
 from flowgauge.estimators.samples import Context, Variable, features, soft_standardise, symbols
 from flowgauge.estimators.training import Training
+from flowgauge.math.validate import is_count
 from flowgauge.records import FloatArray, IntArray
 
 
@@ -46,7 +47,7 @@ class DifferenceOfEntropies:
     components: int = 4
 
     def __post_init__(self) -> None:
-        if self.components < 1:
+        if not is_count(self.components):
             raise SettingsError(f"components={self.components}: a mixture has at least 1")
 
     def evaluate(

@@ -7,7 +7,15 @@ import numpy as np
 from flowgauge.errors import SettingsError, ShapeError
 from flowgauge.estimators.estimate import DEFAULT_ESTIMATOR
 from flowgauge.estimators.result import Estimator, InformationEstimate, summarise
-from flowgauge.estimators.samples import Context, Variable, as_variable, check_rows, take
+from flowgauge.estimators.samples import (
+    Context,
+    Variable,
+    as_array,
+    as_variable,
+    check_rows,
+    take,
+)
+from flowgauge.math.validate import is_count
 from flowgauge.records import IntArray
 
 
@@ -64,7 +72,7 @@ def estimate_directed_information(
         >>> low < 0.736 < high, len(estimate.terms_nats)
         (True, 2)
     """
-    if history is not None and history < 0:
+    if history is not None and not is_count(history, 0):
         raise SettingsError(f"{history=}: 0 or more steps, or None for all of the past")
     left, right = _steps(x, "x"), _steps(y, "y")
     if len(left) != len(right):
@@ -86,7 +94,7 @@ def estimate_directed_information(
 
 def _steps(values: Any, name: str) -> list[Variable]:
     """One variable per time step."""
-    array = np.asarray(values)
+    array = as_array(values, name)
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or 0 in array.shape:

@@ -13,6 +13,7 @@ import numpy as np
 from flowgauge.errors import DistributionError, SettingsError
 from flowgauge.estimators.result import Evaluation
 from flowgauge.estimators.samples import Context, Variable, check_rows, coordinates
+from flowgauge.math.validate import is_count
 from flowgauge.records import FloatArray
 
 #: Groups left out in turn for the standard error.
@@ -54,7 +55,7 @@ class KSG:
     neighbours: int = 4
 
     def __post_init__(self) -> None:
-        if self.neighbours < 1:
+        if not is_count(self.neighbours):
             raise SettingsError(f"neighbours={self.neighbours}: at least 1 is needed")
 
     def evaluate(

@@ -42,7 +42,7 @@ Context = tuple[Variable, ...]
 
 def as_variable(values: Any, name: str) -> Variable:
     """Checks one array of rows and settles whether it is discrete."""
-    array = np.asarray(values)
+    array = as_array(values, name)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or 0 in array.shape:
@@ -64,6 +64,16 @@ def as_variable(values: Any, name: str) -> Variable:
             f"{array[row, column]} at row {row}, column {column}: drop or repair these rows"
         )
     return Variable(values=array)
+
+
+def as_array(values: Any, name: str) -> Any:
+    """What numpy makes of the values, with their dtype; an error of ours if it cannot."""
+    try:
+        return np.asarray(values)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ShapeError(
+            f"{name} is no array: {error}. All rows must have one length; pad or split them."
+        ) from error
 
 
 def check_rows(n_x: int, n_y: int, minimum: int) -> int:

@@ -4,9 +4,11 @@ Rows arrive shuffled: the first are fitted to, the next stop the fit early, the 
     and seen by nothing before. No torch here; the loop itself is in `networks`.
 """
 
+import math
 from dataclasses import dataclass
 
 from flowgauge.errors import SettingsError, ShapeError
+from flowgauge.math.validate import is_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +43,10 @@ class Training:
     evaluation_fraction: float = 0.3
 
     def __post_init__(self) -> None:
-        counts = (*self.hidden, self.batch_size - 1, self.max_steps, self.check_every)
+        counts = (*self.hidden, self.max_steps, self.check_every, self.patience)
         shares = (self.validation_fraction, self.evaluation_fraction)
-        if min(*counts, self.patience) < 1 or not self.learning_rate > 0:
+        whole = all(is_count(count) for count in counts) and is_count(self.batch_size, 2)
+        if not whole or not 0 < self.learning_rate < math.inf:
             raise SettingsError(
                 f"{self}: widths, steps and patience of at least 1, a batch of at least 2 and a "
                 "positive learning rate are needed"

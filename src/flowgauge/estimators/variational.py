@@ -31,6 +31,7 @@ from flowgauge.estimators.result import Evaluation
 from flowgauge.estimators.samples import Context, Variable
 from flowgauge.estimators.training import Training
 from flowgauge.math.logspace import log_sum_exp
+from flowgauge.math.validate import is_count
 from flowgauge.records import FloatArray
 
 #: Most pairs that are evaluated against each other; bounds the memory of a score matrix.
@@ -137,7 +138,7 @@ class InfoNCE:
     block_size: int = 256
 
     def __post_init__(self) -> None:
-        if self.block_size < 2:
+        if not is_count(self.block_size, 2):
             raise SettingsError(
                 f"block_size={self.block_size}: the partner is named among at least 2"
             )

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import ShapeError
-from flowgauge.math.validate import check_distribution
+from flowgauge.math.validate import check_distribution, is_count
 from flowgauge.records import FloatArray
 
 Axes = Sequence[int]
@@ -20,9 +20,11 @@ def check_joint(
     table = check_distribution(joint, "joint")
     found: Groups = {}
     for name, axes in groups.items():
+        if np.ndim(axes) != 1:
+            raise ShapeError(f"{name} = {axes}: a list of axes was needed, such as [0]")
         if not len(axes):
             raise ShapeError(f"{name} is empty: at least one axis of the joint table is needed")
-        wrong = [axis for axis in axes if not -table.ndim <= axis < table.ndim]
+        wrong = [axis for axis in axes if not (is_count(axis, -table.ndim) and axis < table.ndim)]
         if wrong:
             raise ShapeError(
                 f"{name} = {tuple(axes)} names axis {wrong[0]}, but joint has shape {table.shape}"

@@ -4,6 +4,7 @@ Tables have one axis per variable. The j-th axis of a source arrives just before
 one axis is therefore known from the start, as a prompt is. Axes not named are summed out.
 """
 
+import numpy as np
 import numpy.typing as npt
 
 from flowgauge.flow._tables import Axes, check_joint, check_steps, conditional_information
@@ -115,7 +116,7 @@ def transfer_entropy(
         0.693147
     """
     groups = {"x_past_axes": x_past_axes, "y_axis": [y_axis]}
-    if len(y_past_axes):
+    if np.size(y_past_axes):
         groups["y_past_axes"] = y_past_axes
     table, axes = check_joint(joint, **groups)
     return conditional_information(

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, ShapeError
-from flowgauge.math.validate import ROUND_OFF
+from flowgauge.math.validate import ROUND_OFF, as_floats
 from flowgauge.records import FloatArray
 
 
@@ -52,7 +52,8 @@ def doob(
         The decomposition. Drifts and variances below 0 by at most 1e-6 are round-off and become 0.
 
     Raises:
-        DistributionError: A drift or variance is negative or not finite; shows the first one.
+        DistributionError: A drift or variance is negative or not finite; shows the first one. A
+            density is NaN, or one is +∞ and another −∞.
         ShapeError: The columns differ in length.
 
     References:
@@ -63,9 +64,8 @@ def doob(
         >>> d.compensator.round(2), d.martingale.round(2), round(d.residual, 2)
         (array([0.3, 0.4, 0.6]), array([0.4, 0.1, 0.4]), 0.4)
     """
-    i = np.array(density, dtype=np.float64)
-    if i.ndim != 1 or np.isnan(i).any():
-        raise DistributionError(f"density has shape {i.shape} and must be (time,) without NaN")
+    i = as_floats(density, "density")
+    _check_density(i)
     k = _check_moment(drift, "drift", len(i))
     v = None if variance is None else _check_moment(variance, "variance", len(i))
     compensator = np.cumsum(k)
@@ -80,8 +80,24 @@ def doob(
     )
 
 
+def _check_density(density: FloatArray) -> None:
+    if density.ndim != 1:
+        raise ShapeError(f"density has shape {density.shape}; (time,) was needed")
+    if np.isnan(density).any():
+        raise DistributionError(
+            f"density[{int(np.argmax(np.isnan(density)))}] is NaN; (time,) without NaN was needed: "
+            "a token impossible under both laws has no ratio"
+        )
+    if np.isposinf(density).any() and np.isneginf(density).any():
+        raise DistributionError(
+            f"density[{int(np.argmax(np.isposinf(density)))}] is +inf and "
+            f"density[{int(np.argmax(np.isneginf(density)))}] −inf: the flow would be ∞ − ∞. Use "
+            "laws that leave every token possible"
+        )
+
+
 def _check_moment(values: npt.ArrayLike, name: str, time: int) -> FloatArray:
-    array = np.array(values, dtype=np.float64)
+    array = as_floats(values, name)
     if array.shape != (time,):
         raise ShapeError(f"{name} has shape {array.shape}; ({time},), one per token, was needed")
     wrong = ~np.isfinite(array) | (array < -ROUND_OFF)

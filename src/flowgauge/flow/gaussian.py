@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flowgauge.errors import DistributionError, SettingsError, ShapeError
+from flowgauge.errors import ConvergenceError, DistributionError, SettingsError, ShapeError
+from flowgauge.math.validate import as_floats, is_count
 from flowgauge.records import FloatArray
 
 Axes = Sequence[int]
@@ -93,7 +94,7 @@ def gaussian_directed_information(
     """
     a, sigma = _checked_model(coefficients, innovations)
     x, y = _checked_axes(x_axes, y_axes, len(sigma))
-    if horizon < 1:
+    if not is_count(horizon):
         raise SettingsError(f"{horizon=}: at least 1 step is needed")
     covariance = _joint_covariance(a, sigma, [*x, *y], horizon)
     is_x = np.tile(np.arange(len(x) + len(y)) < len(x), horizon)
@@ -171,10 +172,10 @@ def _checked_model(
     coefficients: npt.ArrayLike, innovations: npt.ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
     """(lag, dim, dim) and (dim, dim) of a stationary process."""
-    a, sigma = np.asarray(coefficients, dtype=np.float64), np.asarray(innovations, dtype=np.float64)
+    a, sigma = as_floats(coefficients, "coefficients"), as_floats(innovations, "innovations")
     if a.ndim == 2:
         a = a[None]
-    if sigma.ndim != 2 or a.ndim != 3 or len(a) < 1 or a.shape[1:] != sigma.shape:
+    if sigma.ndim != 2 or a.ndim != 3 or not a.size or a.shape[1:] != sigma.shape:
         raise ShapeError(
             f"coefficients have shape {np.shape(coefficients)} and innovations {sigma.shape}: "
             "(lag, dim, dim) with at least one lag and (dim, dim) are needed"
@@ -202,8 +203,15 @@ def _checked_model(
 
 
 def _checked_axes(x_axes: Axes, y_axes: Axes, dim: int) -> tuple[list[int], list[int]]:
-    x, y = [int(i) for i in x_axes], [int(i) for i in y_axes]
-    if not x or not y or len({*x, *y}) < len(x) + len(y) or not {*x, *y} <= set(range(dim)):
+    x, y = np.atleast_1d(x_axes).tolist(), np.atleast_1d(y_axes).tolist()
+    whole = all(is_count(i, 0) for i in (*x, *y))
+    if (
+        not whole
+        or not x
+        or not y
+        or len({*x, *y}) < len(x) + len(y)
+        or not {*x, *y} <= set(range(dim))
+    ):
         raise SettingsError(
             f"x_axes={x} and y_axes={y}: both non-empty, without repetition or overlap, from 0 to "
             f"{dim - 1} are needed"
@@ -242,7 +250,14 @@ def _joint_covariance(
 
 def _log_pivots(covariance: FloatArray) -> FloatArray:
     """½ log of the variance of each coordinate given those before it [nats]."""
-    pivots: FloatArray = np.log(np.diagonal(np.linalg.cholesky(covariance)))
+    try:
+        pivots: FloatArray = np.log(np.diagonal(np.linalg.cholesky(covariance)))
+    except np.linalg.LinAlgError as error:
+        smallest = float(np.linalg.eigvalsh(covariance)[0])
+        raise DistributionError(
+            f"the joint covariance over the horizon has the eigenvalue {smallest:.3g}: some step "
+            "is known from others to rounding; add noise or shorten the horizon"
+        ) from error
     return pivots
 
 
@@ -262,8 +277,14 @@ def _innovations_given_past(a: FloatArray, sigma: FloatArray, axes: list[int]) -
     noise = np.zeros_like(companion)
     noise[:dim, :dim] = sigma
     seen = companion[axes]
-    error: Any = solve_discrete_are(
-        companion.T, seen.T, noise, sigma[np.ix_(axes, axes)], s=noise[:, axes]
-    )
+    try:
+        error: Any = solve_discrete_are(
+            companion.T, seen.T, noise, sigma[np.ix_(axes, axes)], s=noise[:, axes]
+        )
+    except np.linalg.LinAlgError as failure:
+        raise ConvergenceError(
+            f"the Riccati equation has no finite solution to rounding ({failure}): the process is "
+            "too near to one without noise or not stationary"
+        ) from failure
     covariance: FloatArray = seen @ error @ seen.T + sigma[np.ix_(axes, axes)]
     return (covariance + covariance.T) / 2

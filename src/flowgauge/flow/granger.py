@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, SettingsError, ShapeError
+from flowgauge.math.validate import as_floats, is_count
 from flowgauge.records import FloatArray
 
 
@@ -84,7 +85,7 @@ def granger(
         >>> forward.p_value < 1e-9, back.p_value > 0.01
         (True, True)
     """
-    if lags < 1:
+    if not is_count(lags):
         raise SettingsError(f"{lags=}: at least 1 is needed")
     cause, effect = _series(x, "x"), _series(y, "y")
     known = [effect] if given is None else [effect, _series(given, "given")]
@@ -100,8 +101,9 @@ def granger(
             f"{lengths[0]} time steps leave {n} rows for {full.shape[1]} coefficients: bring at "
             f"least {full.shape[1] + dim + lags} steps or use fewer lags"
         )
-    residuals = [_residuals(design, effect[lags:]) for design in (restricted, full)]
-    (log_r, white_r), (log_f, white_f) = (_whiten(r) for r in residuals)
+    target = effect[lags:]
+    residuals = [_residuals(design, target) for design in (restricted, full)]
+    (log_r, white_r), (log_f, white_f) = (_whiten(r, target) for r in residuals)
     value = max(0.5 * (log_r - log_f), 0.0)
     restrictions = cause.shape[1] * lags * dim
     statistic, p_value, chi2_p_value = _test(value, n, restrictions, free, dim)
@@ -133,7 +135,7 @@ def _test(
 
 
 def _series(values: npt.ArrayLike, name: str) -> FloatArray:
-    array = np.asarray(values, dtype=np.float64)
+    array = as_floats(values, name)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or array.shape[1] == 0:
@@ -164,14 +166,22 @@ def _residuals(design: FloatArray, target: FloatArray) -> FloatArray:
     return residuals
 
 
-def _whiten(residuals: FloatArray) -> tuple[float, FloatArray]:
+def _whiten(residuals: FloatArray, target: FloatArray) -> tuple[float, FloatArray]:
     """Log-determinant of the residual covariance; squared length of whitened residuals."""
     covariance = residuals.T @ residuals / len(residuals)
     sign, log_determinant = np.linalg.slogdet(covariance)
-    if sign <= 0 or not np.isfinite(log_determinant):
+    if sign <= 0 or not np.isfinite(log_determinant) or _is_round_off(covariance, target):
         raise DistributionError(
             f"y is predicted without error (residual covariance {covariance.tolist()}): the log "
             "ratio is not defined; is a coordinate constant, repeated or a copy of a lag?"
         )
     solved = np.linalg.solve(covariance, residuals.T)
     return float(log_determinant), np.einsum("td,dt->t", residuals, solved)
+
+
+def _is_round_off(covariance: FloatArray, target: FloatArray) -> bool:
+    """Whether some direction of y is left with no more than the rounding of least squares."""
+    scale = np.abs(target).max(axis=0)
+    scale[scale == 0] = 1.0
+    # residuals of a perfect fit are about 1e-15 of the target's size; their square is this
+    return bool(np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0] <= 1e-27)

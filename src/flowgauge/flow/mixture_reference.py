@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from flowgauge.errors import DistributionError, SettingsError
+from flowgauge.errors import DistributionError, SettingsError, ShapeError
 from flowgauge.math.logspace import log_sum_exp
-from flowgauge.math.validate import check_log_distribution, check_log_probabilities
+from flowgauge.math.validate import check_log_distribution, check_log_probabilities, is_count
 from flowgauge.records import FloatArray
 
 
@@ -93,9 +93,9 @@ def _prior(
     else:
         prior = np.array(check_log_distribution(log_prior, "log_prior"), dtype=np.float64)
     if prior.shape != (count,) or not count:
-        raise SettingsError(f"log_prior has shape {prior.shape} for a pool of {count} sources")
-    left_out = [exclude] if isinstance(exclude, int | np.integer) else list(exclude or ())
-    wrong = [k for k in left_out if not 0 <= k < count]
+        raise ShapeError(f"log_prior has shape {prior.shape} for a pool of {count} sources")
+    left_out = np.atleast_1d(np.array(() if exclude is None else exclude, dtype=object)).tolist()
+    wrong = [k for k in left_out if not (is_count(k, 0) and k < count)]
     if wrong:
         raise SettingsError(f"exclude names source {wrong[0]}; the pool has 0 … {count - 1}")
     prior[left_out] = -np.inf

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, ShapeError
 from flowgauge.flow.doob import doob
-from flowgauge.math.validate import check_log_probabilities, check_same_shape
+from flowgauge.math.validate import as_floats, check_log_probabilities, check_same_shape
 from flowgauge.records import FloatArray, Flow
 
 
@@ -101,7 +101,7 @@ def _moments(
         raise ShapeError("log_moments and orders come together: one was given without the other")
     if log_moments is None or orders is None:
         return None, None
-    moments, grid = np.array(log_moments, dtype=np.float64), np.array(orders, dtype=np.float64)
+    moments, grid = as_floats(log_moments, "log_moments"), as_floats(orders, "orders")
     if grid.ndim != 1 or moments.shape != (time, len(grid)):
         raise ShapeError(
             f"log_moments has shape {moments.shape} and orders {grid.shape}; "

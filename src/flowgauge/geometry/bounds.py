@@ -22,6 +22,7 @@ from flowgauge.geometry.quantiles import (
     squared_wasserstein_rows,
 )
 from flowgauge.geometry.transport import Transport, transport
+from flowgauge.math.validate import is_count
 from flowgauge.records import FloatArray
 
 
@@ -40,7 +41,7 @@ class BoundSettings:
     cells: int = 2_048
 
     def __post_init__(self) -> None:
-        if self.max_strips < 0 or self.cells < 1:
+        if not (is_count(self.max_strips, 0) and is_count(self.cells)):
             raise SettingsError(f"{self} is out of range: max_strips ≥ 0 and cells ≥ 1 are needed")
 
 

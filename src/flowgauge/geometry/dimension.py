@@ -10,8 +10,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from flowgauge.errors import InputError, SettingsError
+from flowgauge.errors import InputError, SettingsError, ShapeError
 from flowgauge.geometry.inputs import check_points
+from flowgauge.math.validate import as_floats, is_count
 from flowgauge.records import FloatArray
 
 
@@ -69,6 +70,7 @@ class TwoNN:
 
     def __call__(self, distances: FloatArray) -> IntrinsicDimension:
         """Estimate from (point, 2) distances."""
+        distances = _check_distances(distances, 2)
         n = len(distances)
         kept = n - int(self.discard * n)
         ratios = np.sort(np.log(distances[:, 1] / distances[:, 0]))
@@ -91,11 +93,12 @@ class MLE:
     neighbours: int = 20
 
     def __post_init__(self) -> None:
-        if self.neighbours < 2:
+        if not is_count(self.neighbours, 2):
             raise SettingsError(f"neighbours = {self.neighbours}, at least 2 are needed")
 
     def __call__(self, distances: FloatArray) -> IntrinsicDimension:
         """Estimate from (point, neighbours) distances."""
+        distances = _check_distances(distances, self.neighbours)
         logs = np.log(distances[:, -1:] / distances[:, :-1])
         return _from_sum(float(logs.sum()), logs.size, len(distances))
 
@@ -155,3 +158,18 @@ def _from_sum(total: float, degrees: int, points: int) -> IntrinsicDimension:
     return IntrinsicDimension(
         value=value, standard_error=value / float(np.sqrt(degrees)), points=points
     )
+
+
+def _check_distances(distances: npt.ArrayLike, neighbours: int) -> FloatArray:
+    """(point, neighbour) finite distances above 0, nearest first."""
+    found = as_floats(distances, "distances")
+    if found.ndim != 2 or found.shape[1] != neighbours or not len(found):
+        raise ShapeError(
+            f"distances has shape {found.shape}; (point, {neighbours}) was needed, nearest first"
+        )
+    if not (np.isfinite(found).all() and (found > 0).all() and (np.diff(found, axis=1) >= 0).all()):
+        raise InputError(
+            f"distances lie in [{found.min()}, {found.max()}]; finite ones above 0, nearest first, "
+            "are needed"
+        )
+    return found

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, ShapeError
-from flowgauge.geometry.inputs import check_dissimilarity
+from flowgauge.geometry.inputs import SUM_TOLERANCE, check_dissimilarity
+from flowgauge.math.validate import as_floats
 from flowgauge.records import FloatArray
 
 
@@ -24,14 +25,14 @@ def coupling_distortion(c1: npt.ArrayLike, c2: npt.ArrayLike, coupling: npt.Arra
     Args:
         c1: (n, n) dissimilarities of the first space.
         c2: (m, m) those of the second.
-        coupling: (n, m) non-negative masses; their marginals are taken as the weights.
+        coupling: (n, m) non-negative masses that sum to 1; their marginals are the weights.
 
     Returns:
         The distortion, 0 or more.
 
     Raises:
         ShapeError: The coupling is not (n, m); shows both shapes.
-        DistributionError: A mass is negative or not finite; shows it.
+        DistributionError: A mass is negative or not finite, or they do not sum to 1; shows it.
 
     References:
         [peyre:16] proposition 1; [memoli:11] definition 5.7.
@@ -42,7 +43,7 @@ def coupling_distortion(c1: npt.ArrayLike, c2: npt.ArrayLike, coupling: npt.Arra
         [0.5, 0.0]
     """
     first, second = check_dissimilarity(c1, "c1"), check_dissimilarity(c2, "c2")
-    plan = np.asarray(coupling, dtype=np.float64)
+    plan = as_floats(coupling, "coupling")
     if plan.shape != (len(first), len(second)):
         raise ShapeError(
             f"coupling has shape {plan.shape}, ({len(first)}, {len(second)}) was needed: "
@@ -52,6 +53,11 @@ def coupling_distortion(c1: npt.ArrayLike, c2: npt.ArrayLike, coupling: npt.Arra
         raise DistributionError(
             f"coupling has entries in [{np.min(plan)}, {np.max(plan)}]; finite masses of at least "
             "0 are needed"
+        )
+    total = float(plan.sum())
+    if abs(total - 1.0) > SUM_TOLERANCE:
+        raise DistributionError(
+            f"coupling sums to {total:.9g}, 1 within {SUM_TOLERANCE} was needed: divide by the sum"
         )
     return plan_distortion(first, second, plan)
 

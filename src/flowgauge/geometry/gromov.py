@@ -24,6 +24,7 @@ from flowgauge.geometry.solvers import (
     run_start,
     third_bound_start,
 )
+from flowgauge.math.validate import is_count
 from flowgauge.records import FloatArray
 
 
@@ -52,12 +53,12 @@ class GromovWassersteinSettings:
     bounds: BoundSettings = field(default_factory=BoundSettings)
 
     def __post_init__(self) -> None:
-        if self.random_starts < 0 or not (self.starts or self.random_starts):
+        if not is_count(self.random_starts, 0) or not (self.starts or self.random_starts):
             raise SettingsError(
                 f"{len(self.starts)} starts and {self.random_starts} random ones were given; "
                 "at least one is needed, and no negative number"
             )
-        if self.max_sweeps < 0:
+        if not is_count(self.max_sweeps, 0):
             raise SettingsError(f"max_sweeps = {self.max_sweeps}, at least 0 is needed")
 
 

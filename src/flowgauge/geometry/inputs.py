@@ -12,10 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, InputError, MissingDependencyError, ShapeError
+from flowgauge.math.validate import as_floats
 from flowgauge.records import FloatArray
 
 #: Weights further from one than this are an error; nearer ones are rescaled (float32 rounding).
 SUM_TOLERANCE = 1e-6
+
+#: Dissimilarities whose squares, summed over all quadruples, stay finite.
+LARGEST = 1e150
 
 #: A function from points (point, dimension) to their dissimilarities (point, point).
 Distances = Callable[[FloatArray], FloatArray]
@@ -23,20 +27,26 @@ Distances = Callable[[FloatArray], FloatArray]
 
 def check_dissimilarity(c: npt.ArrayLike, name: str) -> FloatArray:
     """A finite square matrix as float64; it need be neither symmetric nor a metric."""
-    matrix = np.asarray(c, dtype=np.float64)
+    matrix = as_floats(c, name)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
         raise ShapeError(
             f"{name} has shape {matrix.shape}; a square matrix of dissimilarities (point, point) "
             "is needed: for points use euclidean_distances(points)"
         )
-    return _check_finite(matrix, name)
+    _check_finite(matrix, name)
+    if np.abs(matrix).max() > LARGEST:
+        raise InputError(
+            f"{name} holds a dissimilarity of size {np.abs(matrix).max():.3g}, whose square "
+            f"overflows: at most {LARGEST:g} is possible; change the unit"
+        )
+    return matrix
 
 
 def check_weights(weights: npt.ArrayLike | None, size: int, name: str) -> FloatArray:
     """Probabilities of the points; None means equal ones."""
     if weights is None:
         return np.full(size, 1.0 / size)
-    p = np.asarray(weights, dtype=np.float64)
+    p = as_floats(weights, name)
     if p.shape != (size,):
         raise ShapeError(f"{name} has shape {p.shape}, ({size},) was needed: one weight per point")
     if not np.all(np.isfinite(p)) or np.any(p < 0):
@@ -54,7 +64,7 @@ def check_weights(weights: npt.ArrayLike | None, size: int, name: str) -> FloatA
 
 def check_points(x: npt.ArrayLike, name: str, *, at_least: int = 2) -> FloatArray:
     """A finite matrix (point, dimension) as float64 with at least so many points."""
-    points = np.asarray(x, dtype=np.float64)
+    points = as_floats(x, name)
     if points.ndim != 2 or points.shape[1] == 0:
         raise ShapeError(f"{name} has shape {points.shape}, (point, dimension) was needed")
     if len(points) < at_least:
@@ -78,8 +88,20 @@ def is_uniform(p: FloatArray) -> bool:
     return bool(np.ptp(p) <= 1e-12 * float(p.max()))
 
 
-def euclidean_distances(points: FloatArray) -> FloatArray:
-    """Euclidean distances between all points, from differences, (point, point) [unit of x].
+def euclidean_distances(points: npt.ArrayLike) -> FloatArray:
+    """Euclidean distances between all points, from differences [unit of x].
+
+    Not for vectors whose length means nothing: scale embeddings to unit length first.
+
+    Args:
+        points: (point, dimension) finite coordinates.
+
+    Returns:
+        (point, point) distances, 0 on the diagonal.
+
+    Raises:
+        ShapeError: Not a matrix, or no point.
+        InputError: A coordinate is not finite; shows where.
 
     Example:
         >>> float(euclidean_distances(np.array([[0.0, 0.0], [3.0, 4.0]]))[0, 1])
@@ -87,7 +109,13 @@ def euclidean_distances(points: FloatArray) -> FloatArray:
     """
     from scipy.spatial.distance import pdist, squareform
 
-    return np.asarray(squareform(pdist(points)), dtype=np.float64)
+    cloud = check_points(points, "points", at_least=1)
+    distances = np.asarray(squareform(pdist(cloud)), dtype=np.float64)
+    if not np.isfinite(distances).all():
+        raise InputError(
+            f"coordinates up to {np.abs(cloud).max():.3g} make distances overflow: change the unit"
+        )
+    return distances.reshape(len(cloud), len(cloud))
 
 
 def load_pot() -> ModuleType:

@@ -1,11 +1,12 @@
 """How many dimensions keep all distances: the Johnson–Lindenstrauss bound of Dasgupta and Gupta.
 
-Section 7 of the theory, dimension planning. Imports the standard library alone.
+Section 7 of the theory, dimension planning. No array enters.
 """
 
 from math import ceil, exp, log
 
 from flowgauge.errors import SettingsError
+from flowgauge.math.validate import is_count
 
 
 def johnson_lindenstrauss_dimension(n: int, epsilon: float) -> int:
@@ -62,9 +63,10 @@ def johnson_lindenstrauss_failure(n: int, epsilon: float, dimensions: int) -> fl
         True
     """
     _check(n, epsilon)
-    if dimensions < 1:
+    if not is_count(dimensions):
         raise SettingsError(f"{dimensions = }, at least 1 is needed")
-    return min(1.0, n * (n - 1) * exp(-dimensions * _exponent(epsilon) / 2.0))
+    log_bound = log(n) + log(n - 1) - dimensions * _exponent(epsilon) / 2.0
+    return exp(min(0.0, log_bound))
 
 
 def _exponent(epsilon: float) -> float:
@@ -72,7 +74,7 @@ def _exponent(epsilon: float) -> float:
 
 
 def _check(n: int, epsilon: float) -> None:
-    if n < 2 or not 0.0 < epsilon < 1.0:
+    if not is_count(n, 2) or not 0.0 < epsilon < 1.0:
         raise SettingsError(
             f"{n = } and {epsilon = }: at least 2 points and 0 < epsilon < 1 are needed"
         )

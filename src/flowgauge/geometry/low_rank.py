@@ -21,6 +21,7 @@ from flowgauge.geometry.gromov import (
 from flowgauge.geometry.inputs import check_points, check_weights, euclidean_distances
 from flowgauge.geometry.quantiles import squared_wasserstein
 from flowgauge.geometry.quantisation import Quantisation, quantise
+from flowgauge.math.validate import is_count
 from flowgauge.records import FloatArray, IntArray
 
 
@@ -39,7 +40,7 @@ class LowRankSettings:
     solver: GromovWassersteinSettings = field(default_factory=GromovWassersteinSettings)
 
     def __post_init__(self) -> None:
-        if self.anchors < 2 or self.pairs < 2:
+        if not (is_count(self.anchors, 2) and is_count(self.pairs, 2)):
             raise SettingsError(
                 f"anchors = {self.anchors} and pairs = {self.pairs}: at least 2 of both are needed"
             )

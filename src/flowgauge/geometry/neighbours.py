@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from flowgauge.errors import SettingsError
 from flowgauge.geometry.inputs import check_paired
+from flowgauge.math.validate import is_count
 from flowgauge.records import FloatArray, IntArray
 
 
@@ -63,7 +64,7 @@ def neighbour_overlap(x: npt.ArrayLike, y: npt.ArrayLike, k: int = 10) -> Neighb
         1.0
     """
     first, second = check_paired(x, y)
-    if not 1 <= k < len(first):
+    if not is_count(k) or k >= len(first):
         raise SettingsError(
             f"{k = } neighbours of {len(first)} points: 1 ≤ k < {len(first)} is needed"
         )

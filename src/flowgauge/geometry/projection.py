@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from flowgauge.errors import InputError, SettingsError
 from flowgauge.geometry.inputs import check_points
+from flowgauge.math.validate import is_count
 from flowgauge.records import FloatArray, IntArray
 
 
@@ -29,6 +30,7 @@ def gaussian_map(x: FloatArray, dimensions: int, rng: np.random.Generator) -> Fl
     """Independent Gaussian entries of variance 1/dimensions: keeps squared distances on average."""
     from sklearn.random_projection import GaussianRandomProjection
 
+    x = _check_map(x, dimensions)
     model = GaussianRandomProjection(dimensions, random_state=_seed(rng))
     return np.asarray(model.fit_transform(x), dtype=np.float64)
 
@@ -37,6 +39,7 @@ def sparse_map(x: FloatArray, dimensions: int, rng: np.random.Generator) -> Floa
     """Entries 0 and ±: a share 1/√(dimension of x) is not 0 ([li:06]); else as the Gaussian map."""
     from sklearn.random_projection import SparseRandomProjection
 
+    x = _check_map(x, dimensions)
     model = SparseRandomProjection(dimensions, dense_output=True, random_state=_seed(rng))
     return np.asarray(model.fit_transform(x), dtype=np.float64)
 
@@ -45,13 +48,14 @@ def pca_map(x: FloatArray, dimensions: int, rng: np.random.Generator) -> FloatAr
     """Principal components: of all orthogonal projections the one that loses least variance."""
     from sklearn.decomposition import PCA
 
+    x = _check_map(x, dimensions, most_rows=True)
     model = PCA(dimensions, svd_solver="full")  # exact, so rng is not used
     return np.asarray(model.fit_transform(x), dtype=np.float64)
 
 
 def prefix_map(x: FloatArray, dimensions: int, rng: np.random.Generator) -> FloatArray:
     """The first coordinates as they are: what Matryoshka embeddings are trained for."""
-    return np.array(x[:, :dimensions], dtype=np.float64)
+    return _check_map(x, dimensions)[:, :dimensions].copy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ def projection_distortion(
     Raises:
         SettingsError: No sizes, or one outside 1 … dimension of x (for `pca_map` also the number
             of points); shows it.
-        InputError: All points coincide, or a coordinate is not finite.
+        InputError: All points coincide, or a coordinate is not finite, before or after the map.
 
     References:
         [dasgupta:03]; [achlioptas:03] and [li:06] sparse maps; [kusupati:22] prefixes.
@@ -134,6 +138,11 @@ def projection_distortion(
         )
     start, end, before = start[kept], end[kept], before[kept]
     after = np.stack([_squares(map(points, m, rng), start, end) for m in sizes])
+    if not np.isfinite(after).all():
+        raise InputError(
+            f"the map gave points whose squared distances lie in [{after.min()}, {after.max()}]: "
+            "finite ones are needed"
+        )
     ratio = after / before
     return ProjectionDistortion(
         dimensions=np.array(sizes, dtype=np.int64),
@@ -149,18 +158,18 @@ def projection_distortion(
 
 def _check_sizes(dimensions: Sequence[int], x: FloatArray, map: ProjectionMap) -> list[int]:
     largest = min(x.shape) if map is pca_map else x.shape[1]
-    sizes = [int(m) for m in dimensions]
-    if not sizes or min(sizes) < 1 or max(sizes) > largest:
+    sizes = list(dimensions)
+    if not sizes or not all(is_count(m) and m <= largest for m in sizes):
         raise SettingsError(
             f"dimensions = {sizes}: at least one size is needed, each between 1 and {largest} "
             f"for {x.shape[0]} points in {x.shape[1]} dimensions"
         )
-    return sizes
+    return [int(m) for m in sizes]
 
 
 def _pairs(n: int, max_pairs: int, rng: np.random.Generator) -> tuple[IntArray, IntArray, bool]:
     """All pairs of different points, or so many random ones."""
-    if max_pairs < 1:
+    if not is_count(max_pairs):
         raise SettingsError(f"{max_pairs = }, at least 1 is needed")
     if n * (n - 1) // 2 <= max_pairs:
         start, end = np.triu_indices(n, 1)
@@ -178,3 +187,15 @@ def _squares(x: FloatArray, start: IntArray, end: IntArray) -> FloatArray:
 
 def _seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
+
+
+def _check_map(x: npt.ArrayLike, dimensions: int, *, most_rows: bool = False) -> FloatArray:
+    """Finite points (point, dimension), and a size the map can have."""
+    points = check_points(x, "x", at_least=1)
+    most = min(points.shape) if most_rows else points.shape[1]
+    if not is_count(dimensions) or dimensions > most:
+        raise SettingsError(
+            f"dimensions = {dimensions}: a whole number between 1 and {most} is needed for "
+            f"{points.shape[0]} points in {points.shape[1]} dimensions"
+        )
+    return points

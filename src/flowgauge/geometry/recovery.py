@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from flowgauge.errors import SettingsError
+from flowgauge.errors import DistributionError, SettingsError, ShapeError
+from flowgauge.math.validate import as_floats, is_count
 from flowgauge.records import FloatArray, IntArray
 
 #: From matrix (m, n), measured (m,) and true sparsity to a vector (n,).
@@ -31,7 +33,7 @@ class TransitionSettings:
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
-        if self.trials < 1 or not 0.0 < self.tolerance < 1.0:
+        if not is_count(self.trials) or not 0.0 < self.tolerance < 1.0:
             raise SettingsError(f"{self}: trials ≥ 1 and 0 < tolerance < 1 are needed")
 
 
@@ -61,6 +63,9 @@ def orthogonal_matching_pursuit(
     """Greedy: as many columns as the true sparsity, each by its correlation with what is left."""
     from sklearn.linear_model import orthogonal_mp
 
+    matrix, measured = _check_problem(matrix, measured)
+    if not is_count(sparsity) or sparsity > matrix.shape[1]:
+        raise SettingsError(f"{sparsity = }: 1 … {matrix.shape[1]} entries can be found")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # dependent columns end the search early: a failure
         found = orthogonal_mp(matrix, measured, n_nonzero_coefs=sparsity)
@@ -71,6 +76,7 @@ def lasso(matrix: FloatArray, measured: FloatArray, sparsity: int) -> FloatArray
     """End of the LASSO path, the vector of least ℓ₁ norm that fits; does not use the sparsity."""
     from sklearn.linear_model import lars_path
 
+    matrix, measured = _check_problem(matrix, measured)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # the path degenerates only where recovery fails
         _, _, path = lars_path(matrix, measured, method="lasso", max_iter=10 * len(measured))
@@ -116,13 +122,14 @@ def sparse_recovery_transition(
         array([1., 0.])
     """
     chosen = settings or TransitionSettings()
-    sizes = [int(k) for k in sparsities]
-    if not 1 <= measurements <= dimension or dimension < 2 or not sizes:
+    sizes = list(sparsities)
+    whole = is_count(measurements) and is_count(dimension, 2) and measurements <= dimension
+    if not whole or not sizes:
         raise SettingsError(
             f"{dimension = }, {measurements = }, sparsities = {sizes}: 1 ≤ measurements ≤ "
             "dimension, dimension ≥ 2 and at least one sparsity are needed"
         )
-    if min(sizes) < 1 or max(sizes) > measurements:
+    if not all(is_count(k) and k <= measurements for k in sizes):
         raise SettingsError(
             f"sparsities = {sizes}: each must lie between 1 and measurements = {measurements}, "
             "more entries than measurements cannot be found"
@@ -213,3 +220,15 @@ def _crossing(sizes: FloatArray, success: FloatArray) -> float:
         return float("nan")
     i = int(falls[0])
     return float(x[i] + (y[i] - 0.5) / (y[i] - y[i + 1]) * (x[i + 1] - x[i]))
+
+
+def _check_problem(matrix: npt.ArrayLike, measured: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Finite (m, n) matrix and its (m,) measurements."""
+    a, b = as_floats(matrix, "matrix"), as_floats(measured, "measured")
+    if a.ndim != 2 or b.shape != a.shape[:1] or not a.size:
+        raise ShapeError(
+            f"matrix has shape {a.shape}, measured {b.shape}: (m, n) and (m,) are needed"
+        )
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise DistributionError("matrix or measured holds NaN or ∞: finite numbers are needed")
+    return a, b

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from flowgauge.errors import SettingsError, ShapeError
 from flowgauge.geometry.gromov import GromovWassersteinSettings, gromov_wasserstein
 from flowgauge.geometry.inputs import Distances, check_paired, check_points, euclidean_distances
+from flowgauge.math.validate import is_count
 from flowgauge.records import FloatArray, IntArray
 
 
@@ -35,7 +36,7 @@ class SampledSettings:
     solver: GromovWassersteinSettings = field(default_factory=GromovWassersteinSettings)
 
     def __post_init__(self) -> None:
-        if self.size < 2 or self.repeats < 2:
+        if not (is_count(self.size, 2) and is_count(self.repeats, 2)):
             raise SettingsError(
                 f"size = {self.size} and repeats = {self.repeats}: at least 2 of both are needed"
             )

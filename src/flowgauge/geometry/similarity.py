@@ -53,10 +53,12 @@ def linear_cka(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
 def _centred(points: FloatArray, name: str) -> FloatArray:
     """Columns without their means, scaled to largest entry 1 so that no square overflows."""
+    size = float(np.abs(points).max()) or 1.0
+    points = points / size  # the sum behind the mean must not overflow either
     centred = points - points.mean(axis=0)
     largest = float(np.abs(centred).max())
     # what rounding of the mean alone leaves is no spread
-    if largest <= 1e-14 * float(np.abs(points).max()):
+    if largest <= 1e-14:
         raise InputError(
             f"all {len(points)} points of {name} coincide, so its similarity to anything is "
             "undefined: distinct points are needed"

@@ -18,6 +18,7 @@ from flowgauge.geometry.distortion import plan_distortion
 from flowgauge.geometry.exchange import exchange, permutation_of
 from flowgauge.geometry.inputs import is_uniform, load_pot
 from flowgauge.geometry.transport import MAX_PIVOTS, monotone_coupling, round_to_marginals
+from flowgauge.math.validate import is_count
 from flowgauge.records import FloatArray
 
 
@@ -84,7 +85,7 @@ class ConditionalGradient:
     tolerance: float = 1e-9
 
     def __post_init__(self) -> None:
-        if self.max_iterations < 1 or not self.tolerance > 0:
+        if not is_count(self.max_iterations) or not 0 < self.tolerance < np.inf:
             raise SettingsError(f"{self}: max_iterations ≥ 1 and tolerance > 0 are needed")
 
     def __call__(self, spaces: Spaces, start: FloatArray) -> LocalOptimum:
@@ -132,8 +133,8 @@ class Entropic:
     refine: ConditionalGradient | None = ConditionalGradient()
 
     def __post_init__(self) -> None:
-        steps = min(self.max_iterations, self.inner_iterations)
-        if not self.epsilon > 0 or steps < 1 or not self.tolerance > 0:
+        steps = is_count(self.max_iterations) and is_count(self.inner_iterations)
+        if not 0 < self.epsilon < np.inf or not steps or not 0 < self.tolerance < np.inf:
             raise SettingsError(
                 f"{self}: epsilon > 0, outer and inner iterations ≥ 1 and tolerance > 0 are needed"
             )

@@ -17,6 +17,7 @@ from array_api_compat import array_namespace, is_array_api_obj
 from flowgauge.errors import SettingsError
 from flowgauge.math.entropy import check_pair, sum_terms
 from flowgauge.math.logspace import log_sum_exp
+from flowgauge.math.validate import as_floats
 
 Array = Any
 
@@ -201,7 +202,7 @@ def excludes(log_p: Array, log_q: Array) -> Array:
 def _check_orders(orders: npt.ArrayLike) -> list[float]:
     if is_array_api_obj(orders):
         orders = orders.tolist()  # type: ignore[union-attr]
-    grid = np.atleast_1d(np.array(orders, dtype=np.float64))
+    grid = np.atleast_1d(as_floats(orders, "orders"))
     if grid.ndim != 1 or not len(grid) or not np.isfinite(grid).all():
         raise SettingsError(f"orders = {grid}; a non-empty list of finite λ is needed")
     return [float(order) for order in grid]

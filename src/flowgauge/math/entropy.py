@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
-from flowgauge.errors import DistributionError, ShapeError
+from flowgauge.errors import DistributionError, InputError, ShapeError
 from flowgauge.math.logspace import log_sum_exp
-from flowgauge.math.validate import check_log_distribution, check_same_shape
+from flowgauge.math.validate import as_floats, check_log_distribution, check_same_shape
 
 Array = Any
 
@@ -124,11 +124,12 @@ def uncertainty_coefficient(log_joint: Array) -> Array:
         >>> float(uncertainty_coefficient(np.log([[0.4, 0.1], [0.1, 0.4]])).round(6))
         0.278072
     """
-    log_joint = log_joint if is_array_api_obj(log_joint) else np.asarray(log_joint, dtype=float)
+    log_joint = log_joint if is_array_api_obj(log_joint) else as_floats(log_joint, "log_joint")
     xp = array_namespace(log_joint)
     if log_joint.ndim < 2:
         raise ShapeError(f"log_joint has shape {tuple(log_joint.shape)}; (..., x, y) was needed")
-    flat = xp.reshape(log_joint, (*log_joint.shape[:-2], -1))
+    rows, columns = log_joint.shape[-2:]
+    flat = xp.reshape(log_joint, (*log_joint.shape[:-2], rows * columns))
     flat = check_log_distribution(flat, "log_joint")
     h_y = -_self_terms(log_sum_exp(log_joint, axis=-2))
     h_x = -_self_terms(log_sum_exp(log_joint, axis=-1))
@@ -136,7 +137,8 @@ def uncertainty_coefficient(log_joint: Array) -> Array:
         raise DistributionError(
             "H(Y) = 0: y is certain, so there is no uncertainty to explain; drop such tables"
         )
-    return (h_x + h_y + _self_terms(flat)) / h_y
+    # round-off alone leaves 0 … 1
+    return xp.clip((h_x + h_y + _self_terms(flat)) / h_y, 0.0, 1.0)
 
 
 def sum_terms(log_p: Array, values: Array) -> Array:
@@ -156,6 +158,11 @@ def check_pair(log_p: Array, log_q: Array) -> tuple[Array, Array]:
     log_p = check_log_distribution(log_p, "log_p")
     log_q = check_log_distribution(log_q, "log_q")
     check_same_shape(log_p=log_p, log_q=log_q)
+    if isinstance(log_p, np.ndarray) != isinstance(log_q, np.ndarray):
+        raise InputError(
+            f"log_p is {type(log_p).__name__}, log_q {type(log_q).__name__}: both must be numpy "
+            "arrays or both tensors of one library"
+        )
     return log_p, log_q
 
 

@@ -12,13 +12,58 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, is_array_api_obj
 
-from flowgauge.errors import DistributionError, ShapeError
+from flowgauge.errors import DistributionError, InputError, ShapeError
 from flowgauge.records import FloatArray
 
 Array = Any  # an array of the array API: numpy, torch
 
 #: A realised log-probability may exceed 0 by this much; single-precision round-off, set to 0.
 ROUND_OFF = 1e-6
+
+
+def as_floats(values: Any, name: str) -> FloatArray:
+    """Real numbers as a new float64 array, or an error that says why they are none [any unit].
+
+    Args:
+        values: Nested lists or an array of real numbers, of any shape.
+        name: What the caller calls them; opens the message.
+
+    Returns:
+        A new float64 array of the same shape; NaN and infinities are let through.
+
+    Raises:
+        ShapeError: The rows differ in length.
+        InputError: Text, dates, complex numbers, or a tensor that numpy cannot read.
+
+    Example:
+        >>> as_floats([[1, 2], [3]], "x")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        flowgauge.errors.ShapeError: x is no array: ...
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(
+            f"{name} is no array: {error}. All rows must have one length; pad or split them."
+        ) from error
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"{name} cannot be read by numpy: {error}") from error
+    if array.dtype.kind not in "cUSmMV":
+        try:
+            return np.array(array, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{name} holds what is no number: {error}") from error
+    raise InputError(f"{name} has dtype {array.dtype}: real numbers were needed")
+
+
+def is_count(value: Any, least: int = 1) -> bool:
+    """Whether a value is an integer of at least `least`; 2.0 and NaN are none [bool].
+
+    Example:
+        >>> is_count(3), is_count(np.int64(3), 4), is_count(2.5), is_count(float("nan"))
+        (True, False, False, False)
+    """
+    return isinstance(value, int | np.integer) and bool(value >= least)
 
 
 def check_distribution(
@@ -47,7 +92,7 @@ def check_distribution(
         Traceback (most recent call last):
         flowgauge.errors.DistributionError: p sums to 0.95 (off by 0.05); it must sum to 1 ...
     """
-    array = np.array(p, dtype=np.float64)
+    array = as_floats(p, name)
     if array.size == 0:
         raise ShapeError(f"{name} has shape {array.shape}: at least one probability is needed")
     _check_entries(array, name)
@@ -87,7 +132,7 @@ def check_log_distribution(
         Traceback (most recent call last):
         flowgauge.errors.DistributionError: log_p: the probabilities at row 0 sum to 1.21306; ...
     """
-    array = log_p if is_array_api_obj(log_p) else np.asarray(log_p, dtype=np.float64)
+    array = log_p if is_array_api_obj(log_p) else as_floats(log_p, name)
     xp = array_namespace(array)
     if array.ndim == 0 or 0 in array.shape:
         raise ShapeError(f"{name} has shape {tuple(array.shape)}: a law needs at least one entry")
@@ -99,7 +144,7 @@ def check_log_distribution(
     if limit is None:
         limit = 1e-6 if array.dtype == xp.float64 else 1e-4
     largest = xp.max(array, axis=axis, keepdims=True)
-    safe = xp.where(largest > -xp.inf, largest, xp.zeros_like(largest))
+    safe = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
     # A wildly wrong array (logits) must not overflow on the way to its message.
     sums = xp.exp(xp.where(safe > 500.0, xp.full_like(safe, xp.inf), safe)) * xp.sum(
         xp.exp(array - safe), axis=axis, keepdims=True
@@ -139,7 +184,7 @@ def check_log_probabilities(values: npt.ArrayLike, name: str, ndim: int = 1) -> 
         Traceback (most recent call last):
         flowgauge.errors.DistributionError: log_p[1] = 0.7 is above 0, so it is no log-prob...
     """
-    array = np.array(values, dtype=np.float64)
+    array = as_floats(values, name)
     if array.ndim != ndim:
         raise ShapeError(f"{name} has shape {array.shape}: {ndim} axis(es) were needed")
     if np.isnan(array).any():

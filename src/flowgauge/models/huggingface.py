@@ -208,14 +208,16 @@ class HuggingFaceModel:
         ids = torch.from_numpy(batch.shared)[None].to(self._model.device)
         cache = self._body(input_ids=ids, use_cache=True).cache
         longest = len(batch.shared) + max(map(len, batch.rows))
-        at_once = max(1, FORK_BYTES // max(1, self._cache_bytes_per_token(cache) * longest))
+        most = max(1, FORK_BYTES // max(1, self._cache_bytes_per_token(cache) * longest))
         out: list[torch.Tensor] = []
-        for start in range(0, len(batch.rows), at_once):
-            rows = batch.rows[start : start + at_once]
-            is_last = start + at_once >= len(batch.rows)
-            fork = cache if is_last else copy.deepcopy(cache)
-            fork.batch_repeat_interleave(len(rows))
-            out += self._run(rows, batch.keep[start : start + at_once], fork)
+        for pack in batch.packs or (len(batch.rows),):
+            end = len(out) + pack
+            while len(out) < end:
+                here = slice(len(out), min(len(out) + most, end))
+                is_last = here.stop == len(batch.rows)
+                fork = cache if is_last else copy.deepcopy(cache)
+                fork.batch_repeat_interleave(here.stop - here.start)
+                out += self._run(batch.rows[here], batch.keep[here], fork)
         return out
 
     @staticmethod

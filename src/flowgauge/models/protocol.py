@@ -22,17 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of tokens that go through the model at once.
+    """Rows of tokens with a common prefix.
 
     Attributes:
         shared: Prefix of every row, computed once; empty for none.
         rows: What follows it in each row, not empty.
         keep: How many of each row's last positions are wanted.
+        packs: How many rows go through the model at once, in order; all of them if empty.
     """
 
     shared: IntArray
     rows: tuple[IntArray, ...]
     keep: tuple[int, ...]
+    packs: tuple[int, ...] = ()
 
 
 class LanguageModel(TextTokenizer, Protocol):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flowgauge.errors import SettingsError
+from flowgauge.errors import ConvergenceError, SettingsError
+from flowgauge.math.validate import is_count
 from flowgauge.records import FloatArray
 
 
@@ -31,7 +32,8 @@ class AlternationSettings:
     memory: int = 6
 
     def __post_init__(self) -> None:
-        if not (self.tolerance > 0 and self.max_iterations >= 1 and self.memory >= 0):
+        counts = is_count(self.max_iterations) and is_count(self.memory, 0)
+        if not (0 < self.tolerance < np.inf and counts):
             raise SettingsError(
                 f"{self}: tolerance > 0, max_iterations ≥ 1 and memory ≥ 0 are needed"
             )
@@ -52,7 +54,8 @@ def certified_gap(log_m: FloatArray, log_mean: FloatArray) -> float:
     """Upper bound on how far the objective at q lies above the optimum [nats]."""
     finite = log_mean > -np.inf
     change = log_mean[finite] - log_m[finite]
-    return max(0.0, float(change.max() - np.exp(log_mean[finite]) @ change))
+    # np.maximum, not max: a NaN must not pass for a gap of 0
+    return float(np.maximum(0.0, change.max() - np.exp(log_mean[finite]) @ change))
 
 
 def alternate(
@@ -68,7 +71,12 @@ def alternate(
     best = np.inf
     for iteration in range(1, settings.max_iterations + 1):
         log_mean = np.maximum(mean_of_answers(log_m), -690.0)
-        gap = certified_gap(log_m, log_mean)
+        gap = np.nan if np.isnan(log_mean).any() else certified_gap(log_m, log_mean)
+        if not np.isfinite(gap):
+            raise ConvergenceError(
+                f"gap = {gap} at alternation {iteration}: the laws overflowed double precision; "
+                "ask for a point further from the ends of the curve"
+            )
         if gap <= settings.tolerance or iteration == settings.max_iterations:
             break
         if gap > 4.0 * best:

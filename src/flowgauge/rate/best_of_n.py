@@ -5,6 +5,7 @@ import numpy.typing as npt
 from scipy.special import gammaln
 
 from flowgauge.errors import SettingsError
+from flowgauge.math.validate import is_count
 from flowgauge.rate.frontier import check_rewards
 
 
@@ -21,7 +22,7 @@ def best_of_n_kl(n: int) -> float:
         The bound.
 
     Raises:
-        SettingsError: n is below 1.
+        SettingsError: n is below 1 or no integer.
 
     References:
         [beirami:24], who show that it is a bound and not an equality.
@@ -30,8 +31,8 @@ def best_of_n_kl(n: int) -> float:
         >>> round(best_of_n_kl(4), 6)
         0.636294
     """
-    if n < 1:
-        raise SettingsError(f"n = {n}: best-of-n needs at least one draw")
+    if not is_count(n):
+        raise SettingsError(f"n = {n}: best-of-n needs a whole number of draws, 1 or more")
     return float(np.log(n) - (n - 1) / n)
 
 
@@ -49,7 +50,7 @@ def best_of_n_reward(rewards: npt.ArrayLike, n: int) -> float:
         The estimate.
 
     Raises:
-        SettingsError: n is below 1 or above the number of samples.
+        SettingsError: n is no integer, below 1 or above the number of samples.
         ShapeError, DistributionError: rewards that are none.
 
     References:
@@ -61,9 +62,10 @@ def best_of_n_reward(rewards: npt.ArrayLike, n: int) -> float:
     """
     values = np.sort(check_rewards(rewards))
     size = len(values)
-    if not 1 <= n <= size:
+    if not is_count(n) or n > size:
         raise SettingsError(
-            f"n = {n} with {size} samples: 1 ≤ n ≤ {size} is needed; draw more samples"
+            f"n = {n} with {size} samples: a whole number 1 ≤ n ≤ {size} is needed; draw more "
+            "samples"
         )
     # the i-th smallest is the maximum of C(i−1, n−1) of the C(size, n) subsets
     below = np.arange(n - 1, size, dtype=np.float64)

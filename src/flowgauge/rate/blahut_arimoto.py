@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, SettingsError, ShapeError, UnreachableError
-from flowgauge.math.validate import check_distribution
+from flowgauge.math.validate import as_floats, check_distribution
 from flowgauge.rate.alternate import AlternationSettings
 from flowgauge.rate.mixture import best_mixture
 from flowgauge.records import FloatArray
@@ -112,6 +112,8 @@ def blahut_arimoto_at(
         0.368064
     """
     law, cost = check_cost(p, distortion, "distortion")
+    if target == np.inf:
+        return _free_point(law, cost)
     least = float(law @ cost.min(axis=1))
     if not least - 1e-12 * float(np.ptp(cost)) <= target < np.inf:
         raise UnreachableError(
@@ -124,7 +126,7 @@ def blahut_arimoto_at(
 def check_cost(p: npt.ArrayLike, cost: npt.ArrayLike, name: str) -> tuple[FloatArray, FloatArray]:
     """Source law and (source, reproduction) matrix, checked."""
     law = check_distribution(p, "p")
-    matrix = np.array(cost, dtype=np.float64)
+    matrix = as_floats(cost, name)
     if law.ndim != 1 or matrix.ndim != 2 or matrix.shape[0] != len(law) or matrix.shape[1] == 0:
         raise ShapeError(
             f"p has shape {law.shape}, {name} {matrix.shape}: (source,) and (source, reproduction) "
@@ -220,7 +222,8 @@ def _point(
 ) -> RatePoint:
     if multiplier == 0.0:
         return _free_point(law, cost)
-    kernel = np.exp(-multiplier * (cost - cost.min(axis=1, keepdims=True)))
+    with np.errstate(over="ignore"):  # exp(−∞) is the 0 that is meant
+        kernel = np.exp(-multiplier * (cost - cost.min(axis=1, keepdims=True)))
     return _solved(law, cost, multiplier, kernel, settings)
 
 
@@ -232,8 +235,12 @@ def _solved(
     settings: AlternationSettings,
 ) -> RatePoint:
     """q(y|x) ∝ m(y) kernel(x, y), where every row of the kernel has largest entry 1."""
-    mixture = best_mixture(law, kernel, settings, np.ones(cost.shape[1]))
+    used = law > 0
+    mixture = best_mixture(law[used], kernel[used], settings, np.ones(cost.shape[1]))
     joint = mixture.m * kernel
+    # a source that never occurs may need symbols that died out: it takes its cheapest ones
+    lost = (joint.sum(axis=1) == 0) & ~used
+    joint[lost] = kernel[lost]
     channel = joint / joint.sum(axis=1, keepdims=True)
     with np.errstate(divide="ignore"):
         log_channel = np.log(channel)

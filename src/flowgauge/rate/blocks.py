@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
 from flowgauge.errors import DistributionError, SettingsError, ShapeError
@@ -61,10 +62,11 @@ class Sums:
 
 def as_rows(log_p: Array, log_m: Array) -> Rows:
     """Both laws as (row, vocab); `log_m` may be one law (vocab,) for all rows."""
-    if not (is_array_api_obj(log_p) and is_array_api_obj(log_m)):
+    arrays = is_array_api_obj(log_p) and is_array_api_obj(log_m)
+    if not arrays or isinstance(log_p, np.ndarray) != isinstance(log_m, np.ndarray):
         raise ShapeError(
-            f"log_p is {type(log_p).__name__}, log_m is {type(log_m).__name__}: numpy arrays or "
-            "torch tensors of floating point were needed"
+            f"log_p is {type(log_p).__name__}, log_m is {type(log_m).__name__}: two numpy "
+            "arrays or two torch tensors of floating point were needed"
         )
     xp = array_namespace(log_p, log_m)
     shape_p, shape_m = tuple(log_p.shape), tuple(log_m.shape)

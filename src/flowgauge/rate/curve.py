@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import ShapeError, UnreachableError
-from flowgauge.math.validate import check_distribution
+from flowgauge.math.validate import as_floats, check_distribution
 from flowgauge.rate.alternate import AlternationSettings, alternate
 from flowgauge.rate.kernel import log_ratio, multiplier_for, normalised_law
 from flowgauge.records import FloatArray
@@ -113,7 +113,7 @@ def check_sources(p: npt.ArrayLike, weights: npt.ArrayLike) -> tuple[FloatArray,
 
 def check_distortions(distortions: npt.ArrayLike) -> FloatArray:
     """Targets (point,), each 0 or more."""
-    targets = np.atleast_1d(np.array(distortions, dtype=np.float64))
+    targets = np.atleast_1d(as_floats(distortions, "distortions"))
     if targets.ndim != 1 or targets.size == 0:
         raise ShapeError(f"distortions has shape {targets.shape}: a list (point,) was needed")
     if not bool(np.all((targets >= 0) & (targets < np.inf))):

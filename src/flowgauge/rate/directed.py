@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import ConvergenceError, ShapeError
-from flowgauge.math.validate import check_distribution
+from flowgauge.math.validate import as_floats, check_distribution
 from flowgauge.rate.alternate import AlternationSettings, alternate
 from flowgauge.rate.curve import (
     check_distortions,
@@ -89,8 +89,8 @@ def directed_rate_distortion(
         >>> result.rate.round(3), bool(result.per_token_excess[0] > 0)
         (array([0.053]), True)
     """
-    table = np.array(p, dtype=np.float64)
-    if table.ndim < 2:
+    table = as_floats(p, "p")
+    if table.ndim < 2 or not table.size:
         raise ShapeError(f"p has shape {table.shape}: (source, u_1, …, u_N) was needed")
     targets = check_distortions(distortions)
     settings = settings or AlternationSettings()

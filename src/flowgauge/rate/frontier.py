@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, SettingsError, ShapeError
+from flowgauge.math.validate import as_floats
 from flowgauge.records import FloatArray
 
 #: The frontier ends where the effective sample size is below this share of n.
@@ -87,7 +88,7 @@ def reward_frontier_from_samples(
         spread = float(np.ptp(values)) or 1.0
         grid = np.linspace(0.0, 20.0 / spread if cut is None else cut, 17)
     else:
-        grid = np.unique(np.atleast_1d(np.array(betas, dtype=np.float64)))
+        grid = np.unique(as_floats(betas, "betas"))
         if not (grid.size and np.isfinite(grid).all() and grid[0] >= 0):
             raise SettingsError(f"betas = {grid}: finite numbers of 0 or more were needed")
         bad = [beta for beta in grid if _size(values, beta) < SMALLEST_SHARE * len(values)]
@@ -108,12 +109,17 @@ def reward_frontier_from_samples(
 
 def check_rewards(rewards: npt.ArrayLike) -> FloatArray:
     """(sample,) finite rewards, at least two."""
-    values = np.array(rewards, dtype=np.float64)
+    values = as_floats(rewards, "rewards")
     if values.ndim != 1 or len(values) < 2:
         raise ShapeError(f"rewards has shape {values.shape}: a list of at least 2 was needed")
     if not np.isfinite(values).all():
         first = int(np.argmax(~np.isfinite(values)))
         raise DistributionError(f"rewards[{first}] is {values[first]}: every reward must be finite")
+    if not values.max() / 2 - values.min() / 2 < np.finfo(np.float64).max / 4:
+        raise DistributionError(
+            f"rewards lie from {values.min():.3g} to {values.max():.3g}, a spread beyond double "
+            "precision: rescale them"
+        )
     return values
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, ShapeError
-from flowgauge.math.validate import check_log_probabilities, check_same_shape
+from flowgauge.math.validate import as_floats, check_log_probabilities, check_same_shape
 from flowgauge.records import FloatArray
 
 
@@ -70,10 +70,11 @@ def kl_estimates(
         >>> round(estimates.k1.value, 6), estimates.k1.is_unbiased
         (0.510826, True)
     """
-    ndim = np.ndim(log_policy)
-    if ndim not in (1, 2) or np.size(log_policy) == 0:
+    given = as_floats(log_policy, "log_policy")
+    ndim = given.ndim
+    if ndim not in (1, 2) or given.size == 0:
         raise ShapeError(
-            f"log_policy has shape {np.shape(log_policy)}: (sample,) or (sample, time) was needed"
+            f"log_policy has shape {given.shape}: (sample,) or (sample, time) was needed"
         )
     policy = check_log_probabilities(log_policy, "log_policy", ndim)
     reference = check_log_probabilities(log_reference, "log_reference", ndim)
@@ -96,7 +97,7 @@ def kl_estimates(
 
 
 def _exact(exact: npt.ArrayLike, policy: FloatArray) -> KLEstimate:
-    values = np.array(exact, dtype=np.float64)
+    values = as_floats(exact, "exact")
     check_same_shape(exact=values, log_policy=policy)
     if not bool(np.all(values >= -1e-9)):
         raise DistributionError(

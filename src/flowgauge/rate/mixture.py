@@ -51,7 +51,8 @@ def _evaluated(law: FloatArray, kernel: FloatArray, m: FloatArray) -> Mixture:
     m = m / m.sum()
     factor = (law / (kernel @ m)) @ kernel
     logs = np.log(np.maximum(factor, 1e-300))
-    gap = max(0.0, float(logs.max() - (m * factor) @ logs))
+    # np.maximum, not max: a NaN must not pass for a gap of 0
+    gap = float(np.maximum(0.0, logs.max() - (m * factor) @ logs))
     return Mixture(m=m, factor=factor, gap=gap, iterations=0)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import ShapeError, UnreachableError
+from flowgauge.math.validate import as_floats
 from flowgauge.rate.alternate import AlternationSettings
 from flowgauge.rate.blahut_arimoto import check_cost, point_at
 from flowgauge.records import FloatArray
@@ -72,8 +73,9 @@ def rate_reward_curve(
     """
     law, gain = check_cost(weights, reward, "reward")
     free, most = float((law @ gain).max()), float(law @ gain.max(axis=1))
-    wanted = np.linspace(free, most, 9) if targets is None else np.atleast_1d(targets)
-    wanted = np.array(wanted, dtype=np.float64)
+    wanted = np.linspace(free, most, 9)
+    if targets is not None:
+        wanted = np.atleast_1d(as_floats(targets, "targets"))
     if wanted.ndim != 1 or wanted.size == 0:
         raise ShapeError(f"targets has shape {wanted.shape}: a list (point,) was needed")
     slack = 1e-12 * (1.0 + abs(most))

@@ -6,11 +6,11 @@ q ∝ m e^{βr} maximises E_q r − KL(q‖m)/β. Must not import torch.
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_array_api_obj, is_numpy_array
 
 from flowgauge.errors import DistributionError, SettingsError, ShapeError
 from flowgauge.math.logspace import log_sum_exp
-from flowgauge.math.validate import check_log_distribution
+from flowgauge.math.validate import as_floats, check_log_distribution
 
 Array = Any
 
@@ -47,8 +47,8 @@ def tilt(log_m: Array, reward: Array, beta: float) -> Tilt:
         `Tilt`.
 
     Raises:
-        DistributionError: log_m is no law, a reward is NaN or +inf, or everything m allows is
-            forbidden.
+        DistributionError: log_m is no law, a reward is NaN or +inf, everything m allows is
+            forbidden, or β r overflows the dtype.
         ShapeError: Shapes that do not fit.
         SettingsError: β is not finite, or not positive with forbidden responses.
 
@@ -65,6 +65,8 @@ def tilt(log_m: Array, reward: Array, beta: float) -> Tilt:
     """
     log_m = check_log_distribution(log_m, "log_m")
     xp = array_namespace(log_m)
+    if not is_array_api_obj(reward) or is_numpy_array(reward):
+        reward = as_floats(reward, "reward")
     reward = xp.asarray(reward, dtype=log_m.dtype, device=log_m.device)
     shapes = tuple(log_m.shape), tuple(reward.shape)
     if shapes[1] not in (shapes[0], shapes[0][-1:]):
@@ -74,7 +76,7 @@ def tilt(log_m: Array, reward: Array, beta: float) -> Tilt:
         )
     _check_reward(xp, reward, beta)
     zero = xp.zeros_like(log_m)
-    score = beta * reward if beta != 0.0 else zero
+    score = _score(xp, reward, beta) if beta != 0.0 else zero
     log_partition = log_sum_exp(log_m + score, keepdims=True)
     if bool(xp.any(log_partition == -xp.inf)):
         raise DistributionError(
@@ -104,3 +106,16 @@ def _check_reward(xp: Any, reward: Array, beta: float) -> None:
         )
     if beta <= 0 and bool(xp.any(reward == -xp.inf)):
         raise SettingsError(f"beta = {beta} with rewards of −inf: forbidding needs β > 0")
+
+
+def _score(xp: Any, reward: Array, beta: float) -> Array:
+    """Products β r, finite wherever r is."""
+    largest = float(xp.max(xp.abs(xp.where(reward == -xp.inf, xp.zeros_like(reward), reward))))
+    # half the range: the score still has log m and the partition added to it
+    limit = 0.5 * float(xp.finfo(reward.dtype).max)
+    if abs(beta) * largest > limit:
+        raise DistributionError(
+            f"beta = {beta:g} times a reward of size {largest:g} overflows {reward.dtype}: rescale "
+            "the rewards; β → ∞ puts all on the best"
+        )
+    return beta * reward

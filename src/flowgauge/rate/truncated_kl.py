@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowgauge.errors import DistributionError, SettingsError, ShapeError
-from flowgauge.math.validate import check_same_shape
+from flowgauge.math.validate import as_floats, check_same_shape
 from flowgauge.records import FloatArray
 
 
@@ -43,7 +43,7 @@ def truncated_kl_lower_bound(
         >>> round(float(truncated_kl_lower_bound(np.log([0.6]), np.log([0.3]))), 6)
         0.192042
     """
-    p, q = (np.array(values, dtype=np.float64) for values in (log_p, log_q))
+    p, q = as_floats(log_p, "log_p"), as_floats(log_q, "log_q")
     check_same_shape(log_p=p, log_q=q)
     if p.ndim == 0 or 0 in p.shape:
         raise ShapeError(f"log_p has shape {p.shape}: (…, k) with k ≥ 1 was needed")
@@ -51,7 +51,10 @@ def truncated_kl_lower_bound(
         raise SettingsError(f"round_off = {round_off}: a small positive number was needed")
     rest_p, rest_q = _rest(p, "log_p"), _rest(q, "log_q")
     known = p > -np.inf
-    shown = np.where(known, np.exp(p) * (np.where(known, p, 0.0) - np.where(known, q, 0.0)), 0.0)
+    ratio = np.where(known, p, 0.0) - np.where(known, q, 0.0)
+    # exp underflows below −745, yet P gives mass there: 0 · ∞ is ∞, not NaN
+    infinite = np.isposinf(ratio)
+    shown = np.where(infinite, np.inf, np.exp(p) * np.where(infinite, 0.0, ratio))
     # x log(x/y) falls in y, and in x only below y/e: widen Q's rest, and P's where that lowers it
     wide = rest_q + round_off
     low = np.clip(wide / np.e, np.maximum(rest_p - round_off, 0.0), rest_p + round_off)
@@ -61,9 +64,9 @@ def truncated_kl_lower_bound(
 
 def _rest(log_p: FloatArray, name: str) -> FloatArray:
     """Mass of the tokens not shown."""
-    total = np.exp(log_p).sum(axis=-1)
     if np.isnan(log_p).any() or bool(np.any(log_p > 1e-6)):
         raise DistributionError(f"{name} holds NaN or a value above 0: log-probabilities are ≤ 0")
+    total = np.exp(log_p).sum(axis=-1)
     worst = float(np.max(total))
     if worst > 1.0 + 1e-5:
         raise DistributionError(

@@ -12,7 +12,7 @@ from flowgauge.models.protocol import Batch
 from flowgauge.records import IntArray
 
 #: A shared prefix shorter than this is not worth a pass of its own.
-MIN_SHARED = 64
+MIN_SHARED = 32
 #: A row may be padded by this share of its length to join a batch.
 MAX_PADDING = 0.15
 
@@ -97,22 +97,20 @@ def plan(
                 alone += group
                 continue
             prefix = contexts[group[0]].prefix[:shared]
-            rows = [contexts[i].fed[shared:] for i in group]
-            for pack in _packs([len(r) for r in rows], batch_tokens):
-                out.append(
-                    _batch(contexts, prefix, [rows[j] for j in pack], [group[j] for j in pack])
-                )
+            lengths = [len(contexts[i].fed) - shared for i in group]
+            out.append(_batch(contexts, prefix, group, _packs(lengths, batch_tokens)))
     else:
         alone = todo
-    fed = [contexts[i].fed for i in alone]
     none = np.zeros(0, dtype=np.int64)
-    for pack in _packs([len(r) for r in fed], batch_tokens):
-        out.append(_batch(contexts, none, [fed[j] for j in pack], [alone[j] for j in pack]))
+    for pack in _packs([len(contexts[i].fed) for i in alone], batch_tokens):
+        out.append(_batch(contexts, none, alone, [pack]))
     return out
 
 
 def _batch(
-    contexts: Sequence[Context], shared: IntArray, rows: list[IntArray], members: list[int]
+    contexts: Sequence[Context], shared: IntArray, group: list[int], packs: list[list[int]]
 ) -> PlannedBatch:
+    members = tuple(group[j] for pack in packs for j in pack)
+    rows = tuple(contexts[i].fed[len(shared) :] for i in members)
     keep = tuple(len(contexts[i].continuation) for i in members)
-    return PlannedBatch(Batch(shared, tuple(rows), keep), tuple(members))
+    return PlannedBatch(Batch(shared, rows, keep, tuple(map(len, packs))), members)

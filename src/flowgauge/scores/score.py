@@ -39,7 +39,7 @@ class ScoreSettings:
 
     orders: tuple[float, ...] = ORDERS
     alternatives: int = 5
-    batch_tokens: int = 1024
+    batch_tokens: int = 512
     share_prefixes: bool = True
 
     def __post_init__(self) -> None:

@@ -1,0 +1,50 @@
+"""The examples run as a reader would run them, and print what their texts promise."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+ARGUMENTS = {"rag_answer.py": ["stories-260k"]}
+
+
+def run(name):
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *ARGUMENTS.get(name, [])],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_example_is_run():
+    names = {p.name for p in EXAMPLES.glob("*.py")}
+    assert names == {"rag_answer.py", "exact_world.py", "pool_test.py", "rate_distortion.py"}
+
+
+def test_rag_answer():
+    out = run("rag_answer.py")
+    assert len(re.findall(r"^ *-?\d+\.\d %", out, re.MULTILINE)) == 2
+    assert "evidence relative to the observer" in out
+
+
+def test_exact_world():
+    numbers = [float(x) for x in re.findall(r"(\d\.\d{12})", run("exact_world.py"))]
+    information, flow, compensator, mean_e = numbers
+    assert information == flow == compensator
+    assert mean_e == pytest.approx(1, abs=1e-11)
+
+
+def test_pool_test():
+    p_values = [float(x) for x in re.findall(r"p (\d\.\d\d)", run("pool_test.py"))]
+    assert len(p_values) == 5
+    assert sum(p <= 0.05 for p in p_values) >= 3  # the name alone tells the sources apart
+
+
+def test_rate_distortion():
+    rates = [float(x) for x in re.findall(r"R (\d\.\d{4})", run("rate_distortion.py"))]
+    assert rates == sorted(rates, reverse=True)
+    assert len(rates) == 5
