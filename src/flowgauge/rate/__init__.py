@@ -11,6 +11,7 @@ from flowgauge.rate.curve import RateDistortionCurve, rate_distortion_curve
 from flowgauge.rate.directed import DirectedRateDistortion, directed_rate_distortion
 from flowgauge.rate.frontier import RewardFrontier, reward_frontier_from_samples
 from flowgauge.rate.kl_estimates import KLEstimate, KLEstimates, kl_estimates
+from flowgauge.rate.operating_point import OperatingPoint, operating_point
 from flowgauge.rate.reward import RateRewardCurve, rate_reward_curve
 from flowgauge.rate.step import (
     RateDistortionStep,
@@ -27,6 +28,7 @@ __all__ = [
     "DirectedRateDistortion",
     "KLEstimate",
     "KLEstimates",
+    "OperatingPoint",
     "RateDistortionCurve",
     "RateDistortionStep",
     "RateDistortionSweep",
@@ -40,6 +42,7 @@ __all__ = [
     "blahut_arimoto_at",
     "directed_rate_distortion",
     "kl_estimates",
+    "operating_point",
     "rate_distortion_at",
     "rate_distortion_curve",
     "rate_distortion_step",
