@@ -45,3 +45,11 @@ def test_the_files_it_names_exist():
     assert named
     for name in named:
         assert (ROOT / name).exists(), name
+
+
+def test_the_figures_are_those_of_the_benchmarks(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import write_readme
+
+    assert write_readme.rewritten(README) == README
+    assert write_readme.START in README

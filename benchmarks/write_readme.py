@@ -1,0 +1,59 @@
+"""Writes the measured figures into README.md: `python benchmarks/write_readme.py`."""
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+START, END = "<!-- benchmarks: written by benchmarks/write_readme.py -->", "<!-- /benchmarks -->"
+
+
+def scoring(result: dict) -> list[str]:
+    """Rows of the scoring table."""
+    rows = (
+        ("time / two bare passes", "vs_bare", "{:.2f}"),
+        ("naive way / ours, 12 answers to 12 sources", "vs_naive", "{:.2f} ×"),
+        ("naive way / ours, 18 answers to 3 sources", "vs_naive_shared", "{:.2f} ×"),
+        ("`--precision fast` / two bare passes", "fast_vs_bare", "{:.2f}"),
+        ("peak memory above the model", "peak_mb_above_model", "{:.0f} MB"),
+        ("the same, naive way", "naive_peak_mb_above_model", "{:.0f} MB"),
+        ("largest difference of any column to float64 definitions", "max_abs_difference", "{:.1e}"),
+    )
+    models = [name for name in result if name != "machine"]
+    lines = [f"| | {' | '.join(models)} |", "|---|" + "---|" * len(models)]
+    for text, key, form in rows:
+        cells = (form.format(result[m][key]) if result[m][key] is not None else "–" for m in models)
+        lines.append(f"| {text} | {' | '.join(cells)} |")
+    return lines
+
+
+def block() -> str:
+    """The figures as Markdown."""
+    kept = json.loads((ROOT / "benchmarks" / "scoring" / "result.json").read_text())
+    solvers = json.loads((ROOT / "benchmarks" / "solvers" / "result.json").read_text())
+    machine = kept["machine"]
+    lines = [
+        START,
+        f"`make bench NAME=scoring`, {machine['date']}, {machine['threads']} threads of "
+        f"{machine['processor']}, torch {machine['torch']}; medians of 5 interleaved rounds:",
+        "",
+        *scoring(kept),
+        "",
+        "`make bench NAME=solvers`, one thread: a rate–distortion step for 16 multipliers over "
+        f"256 × 262,144 takes {solvers['rd_step_vs_log_softmax']:.1f} times as long as 16 "
+        "log-softmax passes; the bounds of Gromov–Wasserstein for 2,000 points take "
+        f"{solvers['gw_bounds_vs_pot']:.3f} of the time of POT's solver.",
+        END,
+    ]
+    return "\n".join(lines)
+
+
+def rewritten(text: str) -> str:
+    """`text` with the figures of today between the markers."""
+    before, _, rest = text.partition(START)
+    _, _, after = rest.partition(END)
+    return before + block() + after
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(rewritten(readme.read_text(encoding="utf-8")), encoding="utf-8")
