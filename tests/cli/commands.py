@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -34,6 +35,8 @@ def start(*arguments, **more):
     return subprocess.Popen(
         [sys.executable, "-m", "flowgauge", *map(str, arguments)],
         env=environment,
+        # A test run started in the background ignores Ctrl-C, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
     )
 
