@@ -140,6 +140,20 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pointers:
+    """Where in the source a model's copy heads look while it reads a response.
+
+    Attributes:
+        mass: (time,) attention mass on source positions that hold this very token, 0…1: the
+            largest over the copy heads.
+        position: (time,) prompt token with most of it; −1 where there is none.
+    """
+
+    mass: FloatArray
+    position: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenScores:
     """What the two laws say at each response position; the vocabulary is gone.
 
@@ -152,6 +166,7 @@ class TokenScores:
         orders: (order,) the λ grid.
         top_p_ids, top_q_ids: (time, k) likeliest tokens of each law, best first.
         top_p_log, top_q_log: (time, k) their log-probabilities [nats].
+        pointers: Where the copy heads look; None where nobody asked or the model has none.
     """
 
     log_p: FloatArray
@@ -166,10 +181,11 @@ class TokenScores:
     top_p_log: FloatArray
     top_q_ids: IntArray
     top_q_log: FloatArray
+    pointers: Pointers | None = None
 
     def __post_init__(self) -> None:
         time = len(self.log_p)
-        for name in self.__slots__:
+        for name in self.__slots__[:-1]:
             value = getattr(self, name)
             wanted = len(self.orders) if name == "orders" else time
             if len(value) != wanted:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowgauge.models.protocol import Batch as Batch
 from flowgauge.models.protocol import LanguageModel as LanguageModel
+from flowgauge.models.protocol import Pass as Pass
+from flowgauge.models.protocol import Tap as Tap
 
 if TYPE_CHECKING:
     from flowgauge.models.huggingface import HuggingFaceModel as HuggingFaceModel
@@ -26,8 +28,10 @@ __all__ = [
     "Batch",
     "HuggingFaceModel",
     "LanguageModel",
+    "Pass",
     "Preset",
     "TabularModel",
+    "Tap",
     "load_model",
 ]
 

@@ -9,6 +9,7 @@ Rows are padded on the right: a causal model never looks there, so no mask is ne
 import copy
 import hashlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 
 from flowgauge.errors import AlignmentError, ModelError, RecordError
 from flowgauge.models.heads import Head, find_head
-from flowgauge.models.protocol import Batch
+from flowgauge.models.protocol import Batch, Pass, Tap
 from flowgauge.models.quiet import quiet_transformers
 from flowgauge.records import IntArray, Sampling
 from flowgauge.text.align import Encoding
@@ -172,31 +173,39 @@ class HuggingFaceModel:
 
     # -- numbers -------------------------------------------------------------------------------
 
-    def states(self, batch: Batch) -> list[torch.Tensor]:
+    def states(self, batch: Batch, tap: Tap | None = None) -> list[torch.Tensor]:
         """States of the last `keep` positions of each row, each (keep, width)."""
         with torch.inference_mode(), quiet_transformers():
             if not len(batch.shared):
-                return self._run(batch.rows, batch.keep, None)
-            return self._forked(batch)
+                return self._run(batch, slice(0, len(batch.rows)), None, tap)
+            return self._forked(batch, tap)
 
     def logits(self, states: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Logits (rows, vocab) of the law after each state; `out` saves an allocation."""
         with torch.inference_mode():
             return self._head(states, out) if self._head else states
 
-    def _run(self, rows: Sequence[IntArray], keep: Sequence[int], cache: Any) -> list[torch.Tensor]:
+    def _run(self, batch: Batch, which: slice, cache: Any, tap: Tap | None) -> list[torch.Tensor]:
+        rows, keep = batch.rows[which], batch.keep[which]
         longest = max(map(len, rows))
         ids = torch.zeros((len(rows), longest), dtype=torch.int64)
         for i, row in enumerate(rows):
             ids[i, : len(row)] = torch.from_numpy(row)
         ids = ids.to(self._model.device)
         more = {"use_cache": False} if cache is None else {"cache": cache, "use_cache": True}
-        if self._head:
-            out = self._body(input_ids=ids, **more).last_hidden_state
-        else:
-            out = self._model(input_ids=ids, logits_to_keep=max(
-                longest - len(r) + k for r, k in zip(rows, keep, strict=True)
-            ), **more).logits  # fmt: skip
+        here = Pass(
+            rows=tuple(range(len(batch.rows))[which]),
+            past=0 if cache is None else len(batch.shared),
+            lengths=tuple(map(len, rows)),
+            keep=keep,
+        )
+        with self._watched(tap, here):
+            if self._head:
+                out = self._body(input_ids=ids, **more).last_hidden_state
+            else:
+                out = self._model(input_ids=ids, logits_to_keep=max(
+                    longest - len(r) + k for r, k in zip(rows, keep, strict=True)
+                ), **more).logits  # fmt: skip
         first = longest - out.shape[1]
         return [
             # A copy: a slice would keep the states of the whole prompt alive.
@@ -204,9 +213,14 @@ class HuggingFaceModel:
             for i, (row, k) in enumerate(zip(rows, keep, strict=True))
         ]
 
-    def _forked(self, batch: Batch) -> list[torch.Tensor]:
+    def _watched(self, tap: Tap | None, here: Pass) -> Any:
+        return tap.watch(self._model, here) if tap else nullcontext()
+
+    def _forked(self, batch: Batch, tap: Tap | None) -> list[torch.Tensor]:
         ids = torch.from_numpy(batch.shared)[None].to(self._model.device)
-        cache = self._body(input_ids=ids, use_cache=True).cache
+        every = Pass(rows=tuple(range(len(batch.rows))), past=0, lengths=(len(batch.shared),))
+        with self._watched(tap, every):
+            cache = self._body(input_ids=ids, use_cache=True).cache
         longest = len(batch.shared) + max(map(len, batch.rows))
         most = max(1, FORK_BYTES // max(1, self._cache_bytes_per_token(cache) * longest))
         out: list[torch.Tensor] = []
@@ -217,7 +231,7 @@ class HuggingFaceModel:
                 is_last = here.stop == len(batch.rows)
                 fork = cache if is_last else copy.deepcopy(cache)
                 fork.batch_repeat_interleave(here.stop - here.start)
-                out += self._run(batch.rows[here], batch.keep[here], fork)
+                out += self._run(batch, here, fork, tap)
         return out
 
     @staticmethod
@@ -237,9 +251,10 @@ class HuggingFaceModel:
         """Whether a forked prefix gives the states of the whole row."""
         ids = self._probe(16)[0].cpu().numpy()
         rows = (ids[9:], ids[9:13])
-        whole = self._run((ids, ids[:13]), (7, 4), None)
+        none = np.zeros(0, dtype=np.int64)
+        whole = self._run(Batch(none, (ids, ids[:13]), (7, 4)), slice(0, 2), None, None)
         try:
-            forked = self._forked(Batch(ids[:9], rows, (7, 4)))
+            forked = self._forked(Batch(ids[:9], rows, (7, 4)), None)
         except (AttributeError, NotImplementedError, TypeError, ValueError, RuntimeError):
             return False  # recurrent caches cannot be forked, or not in this way
         # bfloat16 rounds differently along the two ways, float32 does not.

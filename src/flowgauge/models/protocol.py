@@ -9,8 +9,9 @@ that the caller decides how many vocabulary rows exist at a time.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowgauge.records import IntArray, Sampling
 from flowgauge.text.align import TextTokenizer
@@ -35,6 +36,31 @@ class Batch:
     rows: tuple[IntArray, ...]
     keep: tuple[int, ...]
     packs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """One run of the body: which rows of the batch go through, and where their tokens stand.
+
+    Attributes:
+        rows: Places in the batch; all of them where the shared prefix is run.
+        past: Tokens of the prefix that were read before.
+        lengths: Tokens of each row fed now, padding on the right not counted.
+        keep: How many of each row's last positions are wanted; empty where the prefix is run.
+    """
+
+    rows: tuple[int, ...]
+    past: int
+    lengths: tuple[int, ...]
+    keep: tuple[int, ...] = ()
+
+
+class Tap(Protocol):
+    """Looks inside the passes that `states` makes anyway; leaves the model as it was."""
+
+    def watch(self, model: Any, here: Pass) -> AbstractContextManager[None]:
+        """Entered around one pass through `model`, the underlying module."""
+        ...
 
 
 class LanguageModel(TextTokenizer, Protocol):
@@ -97,8 +123,11 @@ class LanguageModel(TextTokenizer, Protocol):
         """Each id as readable text."""
         ...
 
-    def states(self, batch: Batch) -> "list[torch.Tensor]":
-        """One tensor (keep, width) per row: states of its last `keep` positions."""
+    def states(self, batch: Batch, tap: Tap | None = None) -> "list[torch.Tensor]":
+        """One tensor (keep, width) per row: states of its last `keep` positions.
+
+        A model whose inside cannot be seen leaves `tap` alone.
+        """
         ...
 
     def logits(self, states: "torch.Tensor", out: "torch.Tensor | None" = None) -> "torch.Tensor":

@@ -15,7 +15,7 @@ import torch
 
 from flowgauge.errors import RecordError, ShapeError
 from flowgauge.math.validate import check_distribution
-from flowgauge.models.protocol import Batch
+from flowgauge.models.protocol import Batch, Tap
 from flowgauge.records import FloatArray, IntArray, Sampling
 from flowgauge.text.align import Encoding
 
@@ -173,8 +173,11 @@ class TabularModel:
         """Letters."""
         return [string.ascii_lowercase[int(i)] for i in ids]
 
-    def states(self, batch: Batch) -> list[torch.Tensor]:
-        """Log-laws (keep, vocab) of the last `keep` positions of each row, float64."""
+    def states(self, batch: Batch, tap: Tap | None = None) -> list[torch.Tensor]:
+        """Log-laws (keep, vocab) of the last `keep` positions of each row, float64.
+
+        There is nothing inside a table for `tap` to look at.
+        """
         out = []
         for row, keep in zip(batch.rows, batch.keep, strict=True):
             ids = np.concatenate((batch.shared, row)).astype(np.int64)

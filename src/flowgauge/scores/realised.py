@@ -54,7 +54,7 @@ def _fill(
     group = [i for i in group if len(contexts[i].continuation)]
     if not group:
         return
-    states = torch.cat(run_states([contexts[i] for i in group], lm, settings))
+    states = torch.cat(run_states([contexts[i] for i in group], lm, settings)[0])
     ids = torch.from_numpy(np.concatenate([contexts[i].continuation for i in group]))
     logs = np.empty(len(ids))
     rows = 2 * PIECE_ROWS

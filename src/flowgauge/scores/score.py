@@ -8,15 +8,16 @@ buffer; the reductions walk that buffer a few rows at a time. Memory does not gr
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from flowgauge.errors import SettingsError
-from flowgauge.models.protocol import LanguageModel
+from flowgauge.models.protocol import LanguageModel, Tap
 from flowgauge.records import ORDERS, IntArray, Tokens, TokenScores
 from flowgauge.scores.plan import Context, plan
+from flowgauge.scores.probe import Probe, Renumbered
 from flowgauge.scores.reduce import Columns, Reducer
 
 #: Positions whose logits exist at a time: 128 rows for both laws keep the head's product fast
@@ -54,6 +55,7 @@ def score(
     lm: LanguageModel,
     settings: ScoreSettings | None = None,
     advance: Callable[[int], None] | None = None,
+    probe: Probe | None = None,
 ) -> list[TokenScores]:
     """Columns of both laws for each record, in the order given [nats].
 
@@ -62,6 +64,7 @@ def score(
         lm: The model.
         settings: See `ScoreSettings`.
         advance: Told the number of records finished since the last call.
+        probe: Looks inside the prompted passes (`flowgauge.lens.CopyHeads`).
 
     Returns:
         One `TokenScores` a record, float64, whatever the precision of the model.
@@ -80,7 +83,7 @@ def score(
     done: list[TokenScores | None] = [None] * len(tokens)
     for group in _groups(tokens, lm):
         for i, result in zip(
-            group, _score_group([tokens[i] for i in group], lm, settings), strict=True
+            group, _score_group([tokens[i] for i in group], lm, settings, probe), strict=True
         ):
             done[i] = result
         if advance:
@@ -105,28 +108,40 @@ def _groups(tokens: Sequence[Tokens], lm: LanguageModel) -> list[list[int]]:
 
 
 def run_states(
-    contexts: Sequence[Context], lm: LanguageModel, settings: ScoreSettings
-) -> list[torch.Tensor]:
-    """States (continuation, width) of each context; equal contexts are computed once."""
+    contexts: Sequence[Context],
+    lm: LanguageModel,
+    settings: ScoreSettings,
+    tap: Tap | None = None,
+    watched: int = 0,
+) -> tuple[list[torch.Tensor], list[int]]:
+    """States (continuation, width) of each context, and the context that stands for it.
+
+    Equal contexts are computed once, in the place of the first; `tap` sees the first `watched`.
+    """
     place: dict[tuple[bytes, bytes], int] = {}
-    for c in contexts:
-        place.setdefault((c.prefix.tobytes(), c.continuation.tobytes()), len(place))
-    where = [place[c.prefix.tobytes(), c.continuation.tobytes()] for c in contexts]
-    different = [contexts[where.index(i)] for i in range(len(place))]
-    states: list[torch.Tensor] = [torch.empty(0)] * len(different)
+    where = [
+        place.setdefault((c.prefix.tobytes(), c.continuation.tobytes()), i)
+        for i, c in enumerate(contexts)
+    ]
+    firsts = list(place.values())
+    states: dict[int, torch.Tensor] = {i: torch.empty(0) for i in firsts}
     share = settings.share_prefixes and lm.can_share_prefix
+    different = [contexts[i] for i in firsts]
     for planned in plan(different, batch_tokens=settings.batch_tokens, share_prefixes=share):
-        for i, s in zip(planned.contexts, lm.states(planned.batch), strict=True):
+        numbers = tuple(firsts[i] for i in planned.contexts)
+        seen = Renumbered(tap, numbers, watched) if tap else None
+        for i, s in zip(numbers, lm.states(planned.batch, seen), strict=True):
             states[i] = s
-    return [states[i] for i in where]
+    return [states[i] for i in where], where
 
 
 def _score_group(
-    tokens: Sequence[Tokens], lm: LanguageModel, settings: ScoreSettings
+    tokens: Sequence[Tokens], lm: LanguageModel, settings: ScoreSettings, probe: Probe | None
 ) -> list[TokenScores]:
     prompted = [Context(t.prompt_ids, t.response_ids) for t in tokens]
     reference = [Context(t.reference_ids, t.response_ids) for t in tokens]
-    states = run_states([*prompted, *reference], lm, settings)
+    tap = probe.tap(tokens, lm) if probe else None
+    states, where = run_states([*prompted, *reference], lm, settings, tap, len(tokens))
     of_p, of_q = states[: len(tokens)], states[len(tokens) :]
     lengths = [len(t.response_ids) for t in tokens]
     columns = Columns(sum(lengths), settings.orders, min(settings.alternatives, lm.vocabulary_size))
@@ -137,7 +152,10 @@ def _score_group(
         ids = np.concatenate([t.response_ids for t in tokens])
         _reduce_pieces(p, q, ids, lm, settings, columns)
     ends = np.cumsum([0, *lengths])
-    return [columns.scores(slice(int(a), int(b))) for a, b in itertools.pairwise(ends)]
+    found = [columns.scores(slice(int(a), int(b))) for a, b in itertools.pairwise(ends)]
+    if tap is None:
+        return found
+    return [replace(f, pointers=tap.pointers(i)) for f, i in zip(found, where, strict=False)]
 
 
 def _reduce_pieces(

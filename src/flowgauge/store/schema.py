@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Column(NamedTuple):
@@ -25,6 +25,7 @@ class Column(NamedTuple):
 _F, _I, _S, _B = pa.float64(), pa.int64(), pa.string(), pa.bool_()
 _ALTERNATIVES = pa.list_(pa.struct([("id", _I), ("text", _S), ("log_p", _F)]))
 _LABELS = pa.list_(pa.struct([("start", _I), ("end", _I), ("kind", _S)]))
+_PLACES = pa.list_(pa.struct([("document", _I), ("start", _I), ("end", _I), ("weight", _F)]))
 
 RECORDS = (
     Column("row", _I, "", "row of the input file, from 0"),
@@ -61,6 +62,14 @@ RECORDS = (
     Column("compensator_nats", _F, "nats", "A_N = Σ KL(P_j‖Q_j)"),
     Column("variance_nats2", _F, "nats²", "Σ Var_P[log P_j/Q_j]"),
     Column("residual", _F, "", "(F_N − A_N)/√variance; about N(0,1) for text drawn from P"),
+    Column(
+        "support",
+        _F,
+        "",
+        "0…1: how well the sources support the response as this observer sees it; weighs its "
+        "worst span; null where the record has no documents or the model no constants",
+    ),
+    Column("pointer", _F, "", "mean of the tokens' pointers; null without copy heads"),
     Column(
         "outcome",
         _S,
@@ -107,6 +116,18 @@ TOKENS = (
     Column("entropy_p_nats", _F, "nats", "entropy of P_j"),
     Column("entropy_q_nats", _F, "nats", "entropy of Q_j"),
     Column("log_moments_nats", pa.list_(_F), "nats", "ψ_j(λ) on the manifest's grid of orders"),
+    Column(
+        "pointer",
+        _F,
+        "",
+        "0…1: attention mass of the copy heads on source positions that hold this very token; "
+        "null without copy heads",
+    ),
+    Column("pointer_document", _I, "", "document it points at; null for none"),
+    Column("pointer_start", _I, "characters", "first character in that document"),
+    Column("pointer_end", _I, "characters", "one past its last character there"),
+    Column("local_fraction", _F, "", "flow fraction of the text around the token, −1…1"),
+    Column("support", _F, "", "0…1: support of the text around the token"),
     Column("alternatives_p", _ALTERNATIVES, "", "likeliest tokens under P_j, best first"),
     Column("alternatives_q", _ALTERNATIVES, "", "likeliest tokens under Q_j, best first"),
 )
@@ -124,6 +145,11 @@ SENTENCES = (
     Column("surprisal_p_nats", _F, "nats", "−log P of the sentence"),
     Column("surprisal_q_nats", _F, "nats", "−log Q of the sentence"),
     Column("drift_nats", _F, "nats", "sum of the drift"),
+    Column("pointer", _F, "", "mean of its tokens' pointers; null without copy heads"),
+    Column("support", _F, "", "0…1: mean support of its tokens"),
+    Column(
+        "sources", _PLACES, "", "source sentences its tokens point at, best first, with their mass"
+    ),
 )
 
 TABLES = {"records": RECORDS, "tokens": TOKENS, "sentences": SENTENCES}
