@@ -161,3 +161,46 @@ def models(
     from flowgauge.cli.models import show_models
 
     show_models(fetch, as_json=as_json)
+
+
+@app.command()
+def calibrate(
+    run: Annotated[
+        Path, typer.Option("--run", "-r", help="Folder of a run, or its name under runs/.")
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="LABELS.jsonl",
+            help='{"id": …, "supported": true or false} or {"id": …, "labels": [spans]} a row.',
+        ),
+    ] = None,
+    from_run: Annotated[
+        bool,
+        typer.Option(
+            "--from-run", help="Use the records' own labels; one without spans is supported."
+        ),
+    ] = False,
+    alpha: Annotated[
+        float, typer.Option(help="Largest share of unsupported responses that may pass.")
+    ] = 0.1,
+    confidence: Annotated[float, typer.Option(help="Least confidence in that.")] = 0.95,
+    future: Annotated[
+        int | None,
+        typer.Option(help="Only for the next so many unsupported responses [all to come]."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the support below which a response is unsupported, from people's labels."""
+    from flowgauge.cli.calibrate import run_calibrate
+
+    status = run_calibrate(
+        labels,
+        run,
+        from_run=from_run,
+        alpha=alpha,
+        confidence=confidence,
+        future=future,
+        to_json=as_json,
+    )
+    raise typer.Exit(status)

@@ -18,7 +18,16 @@ from markupsafe import Markup
 
 from flowgauge.report.digits import print_level
 from flowgauge.report.embed import embed_json
-from flowgauge.report.payload import blocks, failed_rows, index, measured_rows
+from flowgauge.report.payload import (
+    blocks,
+    documents,
+    failed_rows,
+    has_values,
+    index,
+    measured_rows,
+    supports,
+)
+from flowgauge.report.support import SupportView, support_line, support_view
 from flowgauge.report.view import RunView
 from flowgauge.report.words import headline, provenance_lines, remainder
 
@@ -28,8 +37,13 @@ SCRIPTS = (
     "numbers.js",
     "data.js",
     "characters.js",
+    "places.js",
     "state.js",
+    "support.js",
     "response.js",
+    "sources.js",
+    "link.js",
+    "choices.js",
     "panel.js",
     "curve.js",
     "sentences.js",
@@ -65,8 +79,11 @@ def render(run: RunView) -> str:
     records = run.table("records")
     measured, failed = measured_rows(records), failed_rows(records)
     outcomes = [outcome or "" for outcome in measured.column("outcome").to_pylist()]
-    data = index(measured)
-    parts = blocks(measured, run.table("tokens"), run.table("sentences"))
+    support = support_view(run.manifest)
+    data = index(measured, threshold=support.threshold)
+    parts = blocks(
+        measured, run.table("tokens"), run.table("sentences"), threshold=support.threshold
+    )
     style, script = _style(), _script()
     return _template().render(
         name=run.name,
@@ -75,17 +92,32 @@ def render(run: RunView) -> str:
         observer=_observer(run.manifest),
         alphas=_levels(measured.column("alpha").to_pylist()),
         relative=Counter(measured.column("is_exact").to_pylist())[False],
+        support=support,
+        has_pointers=has_values(run.table("tokens"), "pointer"),
+        unsupported=support_line(supports(measured), support.threshold),
         measured=len(outcomes),
         tokens=sum(data["n_tokens"]),
         failed=failed,
         provenance=provenance_lines(run.manifest),
         index=embed_json(data),
+        settings=embed_json(_settings(support)),
+        documents=((k, embed_json(text)) for k, text in enumerate(documents(measured))),
         blocks=((row, embed_json(block)) for row, block in parts),
         style=style,
         script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
+
+
+def _settings(support: SupportView) -> dict[str, Any]:
+    """What the script needs to know of the run's support."""
+    return {
+        "threshold": support.threshold,
+        "threshold_text": "" if support.threshold is None else print_level(support.threshold),
+        "calibration": support.calibration,
+        "missing": support.missing,
+    }
 
 
 def _observer(manifest: Mapping[str, Any]) -> str:

@@ -15,6 +15,13 @@ function readNumbers(columns) {
 
 const index = readNumbers(readJson("index"));
 const blocks = new Map();
+const documentTexts = new Map();
+
+// Documents stand once in the page, however many responses share them.
+function readDocument(number) {
+  if (!documentTexts.has(number)) documentTexts.set(number, makeDocument(readJson(`document-${number}`)));
+  return documentTexts.get(number);
+}
 
 function readResponse(i) {
   const row = index.row[i];
@@ -25,6 +32,7 @@ function readResponse(i) {
     for (const name of Object.keys(record))
       if (/_nats2?$|_fraction$|^residual$|_value$/.test(name) && typeof record[name] === "string")
         record[name] = Number(record[name]);
+    if (record.documents) record.documents = record.documents.map(readDocument);
     record.characters = Array.from(record.response || "");
     blocks.set(row, record);
   }

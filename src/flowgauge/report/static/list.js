@@ -8,10 +8,16 @@ const LIST_ORDERS = [
   { name: "by id", key: (i) => index.id[i], rising: true },
 ];
 
+const SUPPORT_ORDERS = [
+  { name: "least supported first", key: (i) => index.support[i], rising: true },
+  { name: "most supported first", key: (i) => index.support[i], rising: false },
+];
+
 function drawList(nav) {
+  const orders = index.support.some((v) => v !== null) ? [...SUPPORT_ORDERS, ...LIST_ORDERS] : LIST_ORDERS;
   const search = el("input", { type: "search", id: "search", placeholder: "Search id or question", "aria-label": "Search id or question", autocomplete: "off", spellcheck: "false" });
   const sort = el("select", { id: "list-sort", "aria-label": "Sort the list" },
-    ...LIST_ORDERS.map((order, k) => el("option", { value: k }, order.name)));
+    ...orders.map((order, k) => el("option", { value: k }, order.name)));
   const items = index.row.map((_, i) => listItem(i));
   const list = el("ul", { class: "items" });
   const found = el("p", { class: "found quiet small", role: "status" });
@@ -22,7 +28,7 @@ function drawList(nav) {
     const words = search.value.trim().toLowerCase();
     const kept = index.row.map((_, i) => i).filter((i) => filters.accepts(i)
       && (!words || `${index.id[i]}\n${index.title[i]}`.toLowerCase().includes(words)));
-    const order = LIST_ORDERS[Number(sort.value)];
+    const order = orders[Number(sort.value)];
     view.shown = sortedBy(kept, order.key, order.rising);
     list.replaceChildren(...view.shown.map((i) => items[i]));
     found.textContent = kept.length === index.row.length
@@ -61,7 +67,10 @@ function listItem(i) {
       el("bdi", { class: "item-id" }, index.id[i])),
     el("span", { class: "item-line item-numbers" },
       el("span", null, el("b", { "data-number": "flow_fraction" }, share(index.flow_fraction[i])), shareBar(index.flow_fraction[i])),
-      el("span", null, el("span", { "data-number": "flow_nats" }, nats(index.flow_nats[i])), " nats"))));
+      el("span", null, el("span", { "data-number": "flow_nats" }, nats(index.flow_nats[i])), " nats")),
+    index.support[i] === null ? null : el("span", { class: "item-line item-numbers" },
+      el("span", null, "support ", el("b", { "data-number": "support" }, nats(index.support[i]))),
+      index.unsupported[i] ? unsupportedTag() : null)));
 }
 
 function listFilters(changed) {
@@ -75,6 +84,8 @@ function listFilters(changed) {
     })));
   const labelledRows = index.n_labels.filter((n) => n > 0).length;
   if (labelledRows) choices.push({ name: "human labels", accepts: (i) => index.n_labels[i] > 0, n: labelledRows });
+  const low = index.unsupported.filter(Boolean).length;
+  if (low) choices.push({ name: UNSUPPORTED, accepts: (i) => index.unsupported[i], n: low });
   let chosen = choices[0];
   const buttons = choices.map((choice) => {
     const button = el("button", { type: "button", class: "chip", "aria-pressed": String(choice === chosen) },

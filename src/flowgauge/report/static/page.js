@@ -6,9 +6,10 @@ function start() {
   if (!index.row.length) return;
   byId("workbench").hidden = false;
   byId("overview").hidden = false;
+  addEventListener("keydown", (event) => event.key === "Escape" && !event.target.closest("input, select") && letGo());
   const list = drawList(byId("list"));
   const overview = drawOverview(byId("overview"));
-  const parts = { list, overview, byName: new Map(index.id.map((id, i) => [id, i])) };
+  const parts = { list, overview, byName: new Map(index.id.map((id, i) => [id, i])), showLink: startLinks() };
   addEventListener("hashchange", () => follow(parts, true));
   follow(parts, false);
 }
@@ -42,19 +43,20 @@ function follow(parts, moved) {
 function goTo(wanted, moved) {
   const j = wanted.position === null ? -1 : readResponse(state.response).tokens.position.indexOf(wanted.position);
   if (j >= 0) document.querySelector(`#chosen [data-token="${j}"]`).focus();
-  else if (moved && innerWidth < 1000) byId("chosen").scrollIntoView({ behavior: calmly() });
+  else if (moved && innerWidth < 1180) byId("chosen").scrollIntoView({ behavior: calmly() });
 }
 
 function choose(parts, i) {
   const record = readResponse(i);
+  forgetResponse();
   state.response = i;
-  state.token = null;
-  state.under = null;
-  tokenWatchers.clear();
   const { text, nodes } = drawResponse(record);
   const { panel, show } = drawPanel(record);
   const curve = drawCurve(record, nodes);
   tokenWatchers.add(show).add(curve.show).add(markToken(nodes));
+  const words = drawChoices(record, text, nodes);
+  const documents = drawDocuments(record);
+  const link = documents && documents.scroller ? drawLink(nodes, documents.scroller) : null;
   const step = (way) => {
     const { shown } = parts.list;
     const next = shown[(shown.indexOf(i) + way + shown.length) % shown.length];
@@ -63,13 +65,15 @@ function choose(parts, i) {
   byId("chosen").replaceChildren(
     drawHead(record, step),
     drawVerdict(record),
-    el("section", { class: "card reading", "aria-label": "Response and flow" },
+    el("section", { class: `card reading${documents ? " with-documents" : ""}`, "aria-label": "Response, documents and flow" },
       el("div", { class: "reading-main" },
-        el("h3", null, "Response"), drawLegend(record), text, drawLabels(record),
-        el("h3", null, "Flow along the response"), curve.figure),
-      panel),
-    drawSentences(record, text, nodes),
+        el("h3", null, "Response"), drawLegend(record), words, text, drawLabels(record)),
+      el("div", { class: "side" }, documents && documents.node, panel),
+      el("div", { class: "reading-curve" }, el("h3", null, "Flow along the response"), curve.figure),
+      link && link.root),
+    drawSentences(record, nodes),
     drawDetails(record));
+  parts.showLink(link);
   parts.list.mark(i);
   parts.overview.mark(i);
   chooseToken(firstToken(record));

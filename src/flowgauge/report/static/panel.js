@@ -29,6 +29,8 @@ function tokenPanel(record, j) {
     el("p", { class: `panel-density ${shade(density)}` },
       el("span", { class: "big", "data-number": "density_nats" }, signed(density)), " nats ",
       el("span", { class: "panel-direction" }, direction(density))),
+    pointerWords(record, j),
+    supportTable(record, j),
     el("dl", { class: "numbers" },
       number("log P", "log_p_nats", at("log_p_nats"), `P ${probability(at("log_p_nats"))}`),
       number("log Q", "log_q_nats", at("log_q_nats"), `Q ${probability(at("log_q_nats"))}`),
@@ -41,7 +43,7 @@ function tokenPanel(record, j) {
     el("div", { class: "laws" },
       lawTable(record, j, "p", "With the source, P"),
       lawTable(record, j, "q", "Without it, Q")),
-  ];
+  ].filter(Boolean);
 }
 
 function panelText(record, j) {

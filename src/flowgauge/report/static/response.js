@@ -6,29 +6,38 @@ function drawResponse(record) {
     "aria-label": `Response, ${count(record.tokens.position.length, "token", "tokens")}; arrow keys move from token to token`,
   });
   const nodes = [];
+  const beginnings = unsupportedBeginnings(record);
   for (const piece of pieces(record)) {
     if (piece.token === null) {
       text.append(el("span", { class: "unscored", role: "presentation" },
         ...labelled(record, piece.start, piece.end)));
       continue;
     }
-    const node = drawToken(record, piece);
+    const flagged = beginnings.get(piece.token);
+    const node = drawToken(record, piece, flagged !== undefined);
     nodes[piece.token] = node;
-    text.append(node);
+    text.append(flagged === undefined ? node : flagBefore(node, flagged));
   }
-  walkTokens(text, nodes);
+  walkTokens(record, text, nodes);
   return { text, nodes };
 }
 
-function drawToken(record, piece) {
+// The sign of an unsupported sentence; to the ear it is said by the label of the first token.
+// A short token stays on the line of its flag.
+function flagBefore(node, i) {
+  const flag = el("span", { class: "flag", "aria-hidden": "true", "data-sentence": i }, unsupportedTag());
+  return el("span", { class: node.textContent.length < 20 ? "together" : null, role: "presentation" }, flag, node);
+}
+
+function drawToken(record, piece, begins) {
   const { token: j } = piece;
   const density = record.tokens.density_nats[j];
   const empty = piece.start === piece.end;
   const breaks = record.characters.slice(piece.start, piece.end).includes("\n");
   return el("span", {
-    class: `token ${shade(density)}${empty ? " part" : ""}${breaks ? " breaks" : ""}`,
+    class: `token ${shade(density)}${empty ? " part" : ""}${breaks ? " breaks" : ""}${isUnsupported(record, sentenceOf(record, j)) ? " unsupported" : ""}`,
     role: "option", tabindex: -1, "data-token": j, "aria-selected": "false",
-    "aria-label": tokenLabel(record, piece, density),
+    "aria-label": `${begins ? "unsupported sentence begins: " : ""}${tokenLabel(record, piece, density)}`,
   }, ...labelled(record, piece.start, piece.end));
 }
 
@@ -38,7 +47,13 @@ function tokenLabel(record, piece, density) {
   const labels = record.labels.kind.filter((_, i) =>
     record.labels.start[i] < record.tokens.end[piece.token] && record.tokens.start[piece.token] < record.labels.end[i]);
   const human = labels.length ? `; human label: ${labels.join(", ")}` : "";
-  return `${name}: ${direction(density)}, density ${signed(density)} nats${human}`;
+  return `${name}: ${direction(density)}, density ${signed(density)} nats${pointerLabel(record, piece.token)}${human}`;
+}
+
+function pointerLabel(record, j) {
+  const place = pointerOf(record, j);
+  if (!place) return "";
+  return `; points at ${placeText(record.documents[place.document], place).trim()} in document ${place.document}, pointer ${nats(record.tokens.pointer[j])}`;
 }
 
 function labelled(record, start, end) {
@@ -50,16 +65,26 @@ function labelled(record, start, end) {
   });
 }
 
-function walkTokens(text, nodes) {
+function walkTokens(record, text, nodes) {
   const of = (event) => {
     const node = event.target.closest(".token");
     return node ? Number(node.dataset.token) : null;
   };
   text.addEventListener("pointerover", (event) => event.pointerType !== "touch" && previewToken(of(event)));
   text.addEventListener("pointerleave", () => previewToken(null));
-  text.addEventListener("click", (event) => of(event) !== null && focusToken(nodes, of(event), true));
-  text.addEventListener("focusin", (event) => of(event) !== null && chooseToken(of(event)));
+  text.addEventListener("click", (event) => {
+    const flag = event.target.closest(".flag");
+    if (flag) return chooseSentence(Number(flag.dataset.sentence));
+    if (of(event) === null) return undefined;
+    focusToken(nodes, of(event), true);
+    return chooseSentence(sentenceOf(record, of(event)));
+  });
+  text.addEventListener("focusin", (event) => of(event) !== null && chooseToken(of(event), "focus"));
   text.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && of(event) !== null) {
+      const i = sentenceOf(record, of(event));
+      chooseSentence(state.sentence === i ? null : i);
+    }
     const next = nextToken(nodes, state.token, event);
     if (next === null) return;
     event.preventDefault();
@@ -115,7 +140,9 @@ function drawLegend(record) {
       el("span", null, "← against the source"),
       el("span", null, "source-driven →")),
     el("p", { class: "scale-note" }, "Density of a token, that many nats or more; against the source it is also underlined",
-      record.labels.start.length ? el("span", null, "; ", el("span", { class: "label sample" }, "overlined"), " is labelled by people") : null, "."));
+      record.labels.start.length ? el("span", null, "; ", el("span", { class: "label sample" }, "overlined"), " is labelled by people") : null, ".",
+      record.sentences.unsupported && record.sentences.unsupported.some(Boolean)
+        ? el("span", null, " ", unsupportedTag(), ` and a line below: a sentence with support below ${supportSettings.threshold_text}.`) : null));
 }
 
 function drawLabels(record) {

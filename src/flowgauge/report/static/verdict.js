@@ -18,21 +18,14 @@ function drawHead(record, step) {
 
 function drawSources(record) {
   const parts = [];
-  const block = (name, text, open) => el("details", { class: "source", open },
+  const block = (name, text) => el("details", { class: "source" },
     el("summary", null, name), el("div", { class: "source-text", dir: "auto" }, text));
   if (record.question && record.instruction) parts.push(block("Instruction", record.instruction));
   const turns = record.turns ? parseOr(record.turns) : [];
   if (Array.isArray(turns)) turns.forEach((turn) => parts.push(block(`Earlier turn: ${turn.role}`, String(turn.content ?? ""))));
   else parts.push(block("Earlier turns", String(turns)));
   if (record.reasoning) parts.push(block("Reasoning", record.reasoning));
-  const documents = record.documents || [];
-  const inner = documents.map((document, i) => block(`Document ${i}`, document, documents.length === 1));
-  if (inner.length)
-    parts.unshift(el("details", { class: "source documents" },
-      el("summary", null, count(documents.length, "document", "documents")), ...inner));
-  const none = record.documents === null ? null : inner.length ? null
-    : el("p", { class: "quiet" }, "No documents: retrieval brought nothing, so the source is empty.");
-  return el("div", { class: "sources" }, ...parts, none);
+  return parts.length ? el("div", { class: "sources" }, ...parts) : null;
 }
 
 function drawVerdict(record) {
@@ -44,16 +37,26 @@ function drawVerdict(record) {
       el("dl", { class: "plain" },
         line("Null", record.null),
         line("Level", record.alpha === null ? null : `α = ${record.alpha}, ${exactness(record)}`),
-        line("Pool test", poolWords(record)))),
+        line("Pool test", poolWords(record)),
+        line("Support", supportWords(record)))),
     el("dl", { class: "figures large" },
       figure("Flow fraction", "flow_fraction", share(record.flow_fraction)),
-      figure("Flow", "flow_nats", nats(record.flow_nats), "nats")),
+      figure("Flow", "flow_nats", nats(record.flow_nats), "nats"),
+      ...supportFigures(record)),
     drawNotes(record));
 }
 
 function figure(name, column, text, unit) {
   return el("div", null, el("dt", null, name),
     el("dd", null, el("span", { "data-number": column }, text), unit ? el("span", { class: "unit" }, ` ${unit}`) : null));
+}
+
+function supportFigures(record) {
+  const figures = [["Support, 0…1", "support"], ["Pointer, 0…1", "pointer"]]
+    .filter(([, name]) => typeof record[name] === "number")
+    .map(([title, name]) => figure(title, name, nats(record[name])));
+  if (index.unsupported[state.response]) figures[0].append(unsupportedTag());
+  return figures;
 }
 
 function line(name, text) {
