@@ -48,7 +48,10 @@ FAMILIES = {
         transformers.Gemma2Config,
         {**_BASE, "final_logit_softcapping": 3.0, "sliding_window": 16},
     ),
-    "gemma3": (transformers.Gemma3TextConfig, {**_BASE, "sliding_window": 16}),
+    "gemma3": (
+        transformers.Gemma3TextConfig,
+        {**_BASE, "sliding_window": 16, "layer_types": ["sliding_attention", "full_attention"]},
+    ),
     "granite": (transformers.GraniteConfig, {**_BASE, "logits_scaling": 3.0}),
     "cohere": (transformers.CohereConfig, {**_BASE, "logit_scale": 0.3}),
 }  # fmt: skip

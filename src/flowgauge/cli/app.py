@@ -67,6 +67,12 @@ def measure(
     reference: Annotated[
         str, typer.Option(help="Reference law Q: omit (the same model without the source).")
     ] = "omit",
+    law: Annotated[
+        str,
+        typer.Option(
+            help="Prompted law P: model (its own), or cache (mixed with a cache over the source)."
+        ),
+    ] = "model",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder of the run [runs/NAME-OF-FILE].")
     ] = None,
@@ -96,12 +102,21 @@ def measure(
     from flowgauge.errors import SettingsError
     from flowgauge.models.load import load_model
     from flowgauge.pipeline import Settings
+    from flowgauge.scores import ContinuousCache, ModelLaw
     from flowgauge.text import Omit
 
     if reference != "omit":
         raise SettingsError(f"--reference is {reference!r}; this version has: omit")
+    if law not in ("model", "cache"):
+        raise SettingsError(f"--law is {law!r}; this version has: model, cache")
     settings = Settings(
-        reference=Omit(), alpha=alpha, pool=pool, truncate=truncate, precision=precision, seed=seed
+        reference=Omit(),
+        law=ContinuousCache() if law == "cache" else ModelLaw(),
+        alpha=alpha,
+        pool=pool,
+        truncate=truncate,
+        precision=precision,
+        seed=seed,
     )
     folder = out or Path("runs") / file.stem
     run = measure_file(
