@@ -1,9 +1,10 @@
-"""Source pointers: where in the documents the copy heads look while they read a response.
+"""Source pointers: where in the prompt the copy heads look while they read a response.
 
-At the position that predicts token j, a copy head pays its attention to the source position that
-holds the token about to be written. The mass it pays to positions holding *that very token* is the
-pointer of token j, and the position with most of it says which source token it stands on. Tokens
-are compared by their text, stripped and in lower case.
+At the position that predicts token j, a copy head pays its attention to the earlier position that
+holds the token about to be written. The mass it pays to prompt positions holding *that very token*
+is the pointer of token j, and the position with most of it says which token it stands on. Tokens
+are compared by their text, stripped and in lower case. The question counts as given, like the
+documents: an answer that repeats it claims nothing new.
 
 Only the chosen heads' rows at the response's positions are computed, a few at a time.
 """
@@ -54,12 +55,11 @@ def _key(token: int, text: str) -> str:
 
 
 def _matches(tokens: Tokens, text: dict[int, str]) -> Any:
-    """(time, prompt): 1 where a source token holds the text of a response token, packed by bits."""
+    """(time, prompt): 1 where a prompt token holds the text of a response token, packed by bits."""
     number: dict[str, int] = {}
     prompt = [number.setdefault(text[int(i)], len(number)) for i in tokens.prompt_ids]
-    source = np.where(tokens.prompt_part >= 0, np.array(prompt, dtype=np.int64), -1)
-    written = [number.get(text[int(i)], -2) for i in tokens.response_ids]
-    same = np.array(written, dtype=np.int64)[:, None] == source[None, :]
+    written = [number.get(text[int(i)], -1) for i in tokens.response_ids]
+    same = np.array(written, dtype=np.int64)[:, None] == np.array(prompt, dtype=np.int64)[None, :]
     return np.packbits(same, axis=1)
 
 

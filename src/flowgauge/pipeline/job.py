@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flowgauge.errors import InputError
+from flowgauge.lens import CopyHeads, SourcePointers, copy_heads
 from flowgauge.models.protocol import LanguageModel
+from flowgauge.pipeline.constants import KnownConstants, constants_for
 from flowgauge.pipeline.pool import Pool, PoolEvidence
 from flowgauge.pipeline.precision import precision_errors
 from flowgauge.pipeline.prepare import Prepared, prepare
@@ -12,6 +14,7 @@ from flowgauge.pipeline.rows import failed_row, measured_rows
 from flowgauge.pipeline.settings import Settings
 from flowgauge.records import FailedRow, Record, TokenScores
 from flowgauge.scores import score
+from flowgauge.support import ALONE, BOTH, THRESHOLD
 from flowgauge.text import Template, refused
 
 Rows = Sequence[Record | FailedRow]
@@ -27,7 +30,25 @@ class Job:
         fast = lm.fast() if settings.precision == "fast" else None
         self.is_fast = fast is not None
         self.scorer: LanguageModel = fast or lm
+        self.heads: CopyHeads | None = copy_heads(lm) if settings.pointers else None
+        self.probe = SourcePointers(self.heads) if self.heads and self.heads.heads else None
+        self.known: KnownConstants = constants_for(lm)
         self.pool = Pool(rows, settings.pool, settings.seed) if settings.pool else None
+
+    def support(self) -> dict[str, Any]:
+        """How support is made in this run, for its plan."""
+        both = self.probe is not None and self.known.constants.pointer is not None
+        if self.heads is None:
+            why = "pointers were not asked for"
+        else:
+            why = self.heads.why_none
+        return {
+            "threshold": THRESHOLD,
+            "parts": ["local_fraction", *(["pointer"] if both else [])],
+            "copy_heads": [list(h) for h in self.heads.heads] if self.heads else [],
+            "constants": self.known.constants.as_json(),
+            "words": f"{BOTH if both else ALONE}{f' ({why})' if why else ''}; {self.known.origin}",
+        }
 
     def notes(self) -> list[str]:
         """What a reader of the manifest should know."""
@@ -61,7 +82,9 @@ class Job:
         out: dict[str, list[Mapping[str, Any]]] = {"records": [], "tokens": [], "sentences": []}
         for item, columns, found in zip(good, scores, evidence, strict=True):
             try:
-                rows = measured_rows(item, columns, found, self.lm, self.settings.alpha)
+                rows = measured_rows(
+                    item, columns, found, self.lm, self.settings.alpha, self.known.constants
+                )
             except InputError as error:
                 failed.append(refused(item.row, item.record.id, error))
                 continue
@@ -76,7 +99,7 @@ class Job:
         """Items and their scores; those that the model refuses go to `failed`."""
         try:
             tokens = [i.tokens for i in items]
-            return items, score(tokens, self.scorer, self.settings.score, advance)
+            return items, score(tokens, self.scorer, self.settings.score, advance, self.probe)
         except InputError as error:
             if len(items) == 1:
                 failed.append(refused(items[0].row, items[0].record.id, error))

@@ -72,9 +72,9 @@ def measure(
     template = template or (ChatTemplate(lm.chat) if lm.has_chat_template else PlainTemplate())
     rows = _rows(records)
     parts = parts_of(rows, settings.part_rows)
-    plan = plan_of(records, rows, lm, settings, template)
     started = time.monotonic()
     job = Job(lm, settings, template, rows)
+    plan = plan_of(records, rows, job)
     count = _Count(progress, len(rows))
     if out is None:
         collected: dict[str, list[Mapping[str, Any]]] = {}

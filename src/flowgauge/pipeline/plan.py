@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from flowgauge import __version__
-from flowgauge.models.protocol import LanguageModel
 from flowgauge.pipeline.job import Job, Rows
-from flowgauge.pipeline.settings import Settings
 from flowgauge.records import Record
 from flowgauge.store import Run
 from flowgauge.store.schema import SCHEMA_VERSION
-from flowgauge.text import Template, source_key
+from flowgauge.text import source_key
 
 
 def parts_of(rows: Rows, size: int) -> list[list[int]]:
@@ -39,14 +37,13 @@ def _digest(rows: Rows) -> str:
     return digest.hexdigest()[:32]
 
 
-def plan_of(
-    records: Any, rows: Rows, lm: LanguageModel, settings: Settings, template: Template
-) -> dict[str, Any]:
+def plan_of(records: Any, rows: Rows, job: Job) -> dict[str, Any]:
     """Everything the numbers of a run depend on, JSON-able."""
     import numpy
     import torch
     import transformers
 
+    lm, settings, template = job.lm, job.settings, job.template
     return {
         "schema": SCHEMA_VERSION,
         "input": {
@@ -64,6 +61,7 @@ def plan_of(
         },
         "template": template.name,
         **settings.as_json(),
+        "support": job.support(),
         "versions": {
             "flowgauge": __version__,
             "python": platform.python_version(),

@@ -11,7 +11,9 @@ from flowgauge.flow import flow
 from flowgauge.models.protocol import LanguageModel
 from flowgauge.pipeline.pool import PoolEvidence
 from flowgauge.pipeline.prepare import Prepared
+from flowgauge.pipeline.supporting import support_columns
 from flowgauge.records import FailedRow, Flow, IntArray, Record, TokenScores
+from flowgauge.support import Constants
 from flowgauge.text import sentence_spans
 
 Row = Mapping[str, Any]
@@ -45,6 +47,7 @@ def measured_rows(
     evidence: PoolEvidence | None,
     lm: LanguageModel,
     alpha: float,
+    constants: Constants,
 ) -> dict[str, list[Row]]:
     """Rows of records (one), tokens and sentences of a measured record."""
     record = item.record
@@ -59,8 +62,10 @@ def measured_rows(
     spans = sentence_spans(record.response)
     sentence = _sentence_of(record.response, item.tokens.offsets, spans)
     verdict = decide(f, alpha=alpha, author=record.author, sampling=record.sampling)
+    more = support_columns(item, f, scores.pointers, sentence, len(spans), constants)
     row = {
         **_given(item),
+        **more.record,
         "status": "measured",
         "n_tokens": len(f.density),
         "flow_nats": f.total_nats,
@@ -89,9 +94,13 @@ def measured_rows(
         }
     return {
         "records": [row],
-        "tokens": _token_rows(item, scores, f, sentence, lm),
-        "sentences": _sentence_rows(item, scores, sentence, spans),
+        "tokens": _joined(_token_rows(item, scores, f, sentence, lm), more.tokens),
+        "sentences": _joined(_sentence_rows(item, scores, sentence, spans), more.sentences),
     }
+
+
+def _joined(rows: list[Row], more: list[dict[str, Any]]) -> list[Row]:
+    return [{**row, **columns} for row, columns in zip(rows, more, strict=True)]
 
 
 def _given(item: Prepared) -> dict[str, Any]:

@@ -4,9 +4,7 @@ They belong to an observer: those of the presets are kept here, those of any oth
 user's cache (`flowgauge constants RUN` computes them). No label was used for them.
 """
 
-import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,3 +69,29 @@ class Constants:
     with_pointer: Levels | None
     alone: Levels
     text: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For manifests and the cache."""
+        return asdict(self)
+
+
+def constants_from_json(data: dict[str, Any]) -> Constants:
+    """The inverse of `Constants.as_json`.
+
+    Raises:
+        SettingsError: Something is missing or no number.
+    """
+
+    def levels(d: dict[str, Any]) -> Levels:
+        return Levels(**{k: Spread(**d[k]) for k in ("tokens", "sentences", "responses")})
+
+    try:
+        return Constants(
+            fraction=Spread(**data["fraction"]),
+            pointer=Spread(**data["pointer"]) if data["pointer"] else None,
+            with_pointer=levels(data["with_pointer"]) if data["with_pointer"] else None,
+            alone=levels(data["alone"]),
+            text=str(data["text"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise SettingsError(f"these are no constants of support: {error}") from error

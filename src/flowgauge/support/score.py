@@ -11,20 +11,21 @@ bad span makes a bad answer. The result is shown as a share: 0.2 means that four
 tokens (sentences, responses) are better supported. How it was chosen: docs/support.md.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from flowgauge.errors import ShapeError
 from flowgauge.records import FloatArray, IntArray
-from flowgauge.support.constants import Constants
+from flowgauge.support.constants import Constants, Spread
 from flowgauge.support.local import gaussian_average, local_flow_fraction
 
 #: The low quantile that stands for the worst span of a response.
 LOW = 0.1
 #: Below this support a sentence or response is called unsupported: four in five are better.
 THRESHOLD = 0.2
+BOTH = "local flow fraction and source pointers"
+ALONE = "local flow fraction alone: without copy heads there are no source pointers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +83,20 @@ def support_scores(
         ShapeError: The columns differ in length.
     """
     n = len(density)
-    for name, column in (("surprisal_q", surprisal_q), ("pointer", pointer), ("sentence", sentence)):
+    for name, column in (
+        ("surprisal_q", surprisal_q),
+        ("pointer", pointer),
+        ("sentence", sentence),
+    ):
         if column is not None and len(column) != n:
             raise ShapeError(f"{name} has {len(column)} tokens, density {n}; the same was needed")
     fraction = local_flow_fraction(density, surprisal_q)
-    local_pointer = None if pointer is None else gaussian_average(pointer)
-    total = constants.fraction.standardise(fraction)
-    words = "local flow fraction and source pointers"
-    if local_pointer is None:
-        words = "local flow fraction alone: this model has no copy heads to point with"
-    else:
-        total = (total + constants.pointer.standardise(local_pointer)) / 2
-    level = constants.with_pointer if local_pointer is not None else constants.alone
+    total, level = constants.fraction.standardise(fraction), constants.alone
+    local_pointer, words = None, ALONE
+    if pointer is not None and constants.pointer and constants.with_pointer:
+        local_pointer, words = gaussian_average(pointer), BOTH
+        total = combine(fraction, local_pointer, constants.fraction, constants.pointer)
+        level = constants.with_pointer
     count = int(sentence.max()) + 1 if n else 0
     means = [total[sentence == k].mean() if (sentence == k).any() else np.nan for k in range(count)]
     return SupportScores(
@@ -104,3 +107,16 @@ def support_scores(
         local_pointer=local_pointer,
         words=words,
     )
+
+
+def combine(
+    fraction: FloatArray, local_pointer: FloatArray, of_fraction: Spread, of_pointer: Spread
+) -> FloatArray:
+    """Sum of the two standardised parts, in standard deviations of one.
+
+    Example:
+        >>> one = Spread(mean=0.0, sd=1.0)
+        >>> combine(np.array([1.0]), np.array([2.0]), one, one)
+        array([3.])
+    """
+    return of_fraction.standardise(fraction) + of_pointer.standardise(local_pointer)
