@@ -144,7 +144,7 @@ class Pointers:
     """Where in the source a model's copy heads look while it reads a response.
 
     Attributes:
-        mass: (time,) attention mass on source positions that hold this very token, 0…1: the
+        mass: (time,) attention mass on prompt positions that hold this very token, 0…1: the
             largest over the copy heads.
         position: (time,) prompt token with most of it; −1 where there is none.
     """

@@ -68,5 +68,5 @@ def test_the_default_models_copy_heads(load_preset, tmp_path, monkeypatch):
     # Layer 18 head 6 leads by far, whatever the random tokens (shared measurement: 0.91).
     assert found.heads[0] == (18, 6)
     assert 0.85 < found.best < 0.95
-    assert len(found.heads) == 8
+    assert len(found.heads) == 16
     assert list(found.scores) == sorted(found.scores, reverse=True)

@@ -87,12 +87,20 @@ def test_equal_records_have_equal_pointers():
     np.testing.assert_array_equal(a.mass, b.mass)
 
 
-def test_without_documents_nothing_is_pointed_at():
+def test_words_of_the_question_count_as_given():
     lm = tiny("llama")
-    rows = [Record(id="1", question="Tom saw", response=" a dog", documents=())]
-    [found] = pointers(tokens_of(lm, rows), lm)
-    assert found.mass.tolist() == [0.0] * len(found.mass)
-    assert set(found.position.tolist()) == {-1}
+    rows = [
+        Record(id="1", question="Tom saw", response=" Tom a dog", documents=("It rained.",)),
+        Record(id="2", question="It rained", response=" green", documents=()),
+    ]
+    tokens = tokens_of(lm, rows)
+    asked, nothing = pointers(tokens, lm)
+    points = asked.position[asked.position >= 0]
+    assert (tokens[0].prompt_part[points] == -1).any()
+    held = {lm.token_text([int(i)])[0].strip().lower() for i in tokens[1].prompt_ids}
+    for j, token in enumerate(tokens[1].response_ids):
+        if lm.token_text([int(token)])[0].strip().lower() not in held:
+            assert (nothing.mass[j], nothing.position[j]) == (0.0, -1)
 
 
 def test_a_response_without_tokens_has_no_pointers():

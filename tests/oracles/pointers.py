@@ -30,9 +30,7 @@ def pointers_of(lm, tokens, heads):
             same = [
                 s
                 for s in range(len(text))
-                if tokens.prompt_part[s] >= 0
-                and s <= query
-                and (
+                if (
                     text[s].strip().lower() == token.strip().lower()
                     if token.strip() and "\ufffd" not in token
                     else tokens.prompt_ids[s] == tokens.response_ids[j]

@@ -160,7 +160,7 @@ def test_a_newer_schema_asks_for_a_newer_flowgauge(tmp_path):
     folder = finished(tmp_path / "run")
     plan = json.loads((folder / "plan.json").read_text())
     (folder / "plan.json").write_text(json.dumps({**plan, "schema": 99}))
-    with pytest.raises(RunError, match="has the schema 99, this flowgauge reads 1; update"):
+    with pytest.raises(RunError, match="has the schema 99, this flowgauge reads 2; update"):
         open_run(folder)
 
 

@@ -16,12 +16,14 @@ import numpy as np
 from flowgauge.models.protocol import Batch, LanguageModel, Pass
 from flowgauge.records import FloatArray
 
-#: As many heads as were useful on labelled text; more add little (docs/support.md).
-MOST_HEADS = 8
-#: A head below this looks elsewhere most of the time: a model whose best is lower has none.
-MIN_SCORE = 0.2
+#: More heads add nothing (experiments/ragtruth/README.md).
+MOST_HEADS = 16
+#: A model whose best head has a lower score has no copy heads; a lower head is none of them.
+MIN_BEST, MIN_SCORE = 0.2, 0.1
 #: Random tokens of one copy, and how many such texts are averaged.
 COPY_TOKENS, TEXTS = 48, 4
+#: Kept with what was found: another method finds anew.
+METHOD = [MOST_HEADS, MIN_BEST, MIN_SCORE, COPY_TOKENS, TEXTS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,21 +103,21 @@ def induction_scores(lm: LanguageModel) -> dict[int, FloatArray]:
 
 
 def find_copy_heads(lm: LanguageModel) -> CopyHeads:
-    """The heads with the largest induction scores, at most `MOST_HEADS`, none below `MIN_SCORE`."""
+    """The heads with the largest induction scores, at most `MOST_HEADS`, if the best is one."""
     ranked = sorted(
         ((float(score), layer, head)
          for layer, found in induction_scores(lm).items() for head, score in enumerate(found)),
         key=lambda x: (-x[0], x[1], x[2]),
     )  # fmt: skip
     best = ranked[0][0] if ranked else 0.0
-    chosen = [r for r in ranked[:MOST_HEADS] if r[0] >= MIN_SCORE]
+    chosen = [r for r in ranked[:MOST_HEADS] if best >= MIN_BEST and r[0] >= MIN_SCORE]
     why = ""
     if not ranked:
         why = f"{lm.name} shows no attention to look at"
     elif not chosen:
         why = (
             f"{lm.name} has no copy heads: its best induction score is {best:.2f}, at least "
-            f"{MIN_SCORE} is needed"
+            f"{MIN_BEST} is needed"
         )
     return CopyHeads(
         heads=tuple((layer, head) for _, layer, head in chosen),
@@ -145,7 +147,7 @@ def copy_heads(lm: LanguageModel) -> CopyHeads:
         return found
     file.parent.mkdir(parents=True, exist_ok=True)
     half = file.with_suffix(".tmp")
-    half.write_text(json.dumps({"model": lm.name, **asdict(found)}), encoding="utf-8")
+    half.write_text(json.dumps({"model": lm.name, "method": METHOD, **asdict(found)}), encoding="utf-8")
     half.replace(file)
     return found
 
@@ -154,6 +156,8 @@ def _read(file: Any) -> CopyHeads | None:
     """What the cache holds; a damaged or older file is found anew."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
+        if data["method"] != METHOD:
+            return None
         return CopyHeads(
             heads=tuple((int(layer), int(head)) for layer, head in data["heads"]),
             scores=tuple(map(float, data["scores"])),

@@ -2,9 +2,9 @@
 
 At the position that predicts token j, a copy head pays its attention to the earlier position that
 holds the token about to be written. The mass it pays to prompt positions holding *that very token*
-is the pointer of token j, and the position with most of it says which token it stands on. Tokens
-are compared by their text, stripped and in lower case. The question counts as given, like the
-documents: an answer that repeats it claims nothing new.
+is the pointer of token j (the largest over the copy heads), and the position with most of it says
+which token it stands on. Tokens are compared by their text, stripped and in lower case. The
+question counts as given, like the documents: an answer that repeats it claims nothing new.
 
 Only the chosen heads' rows at the response's positions are computed, a few at a time.
 """

@@ -65,12 +65,17 @@ def _of_preset(name: str) -> Constants | None:
     return constants_from_json(json.loads(file.read_text(encoding="utf-8")))
 
 
-def constants_of_run(run: Run, text: str) -> Constants:
+def has_preset_constants(name: str) -> bool:
+    """Whether constants of support for a model of this name travel with flowgauge."""
+    return _of_preset(name) is not None
+
+
+def constants_of_run(run: Run, text: str = "") -> Constants:
     """Constants of the observer of a run from all its responses with a source; labels unseen.
 
     Args:
         run: A measured run of ordinary responses.
-        text: What they are, in a few words.
+        text: What they are, in a few words; by default their number and the run's name.
 
     Raises:
         SettingsError: Fewer than 30 responses with a source.
@@ -85,11 +90,12 @@ def constants_of_run(run: Run, text: str) -> Constants:
             ResponseColumns(
                 density=c["density_nats"],
                 surprisal_q=-c["log_q_nats"],
+                copied_words=c["copied_words"].astype(float),
                 pointer=None if _is_null(pointer) else pointer,
                 sentence=c["sentence"],
             )
         )
-    return learn_constants(columns, text)
+    return learn_constants(columns, text or f"{len(used)} responses of the run {run.name}")
 
 
 def _is_null(column: Any) -> bool:
@@ -104,12 +110,14 @@ def keep_constants(run: Run, constants: Constants, out: Path | None = None) -> P
     Raises:
         RunError: The run does not name its model.
     """
-    fingerprint = run.manifest.get("model", {}).get("fingerprint")
+    model = run.manifest.get("model") or {}
+    fingerprint = model.get("fingerprint")
     if not fingerprint:
         raise RunError(f"the run {run.name} does not name its model; measure it again")
     file = out or constants_file(fingerprint)
     file.parent.mkdir(parents=True, exist_ok=True)
     half = file.with_name(file.name + ".tmp")
-    half.write_text(json.dumps(constants.as_json(), indent=1) + "\n", encoding="utf-8")
+    data = {"model": model.get("name"), **constants.as_json()}
+    half.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     half.replace(file)
     return file

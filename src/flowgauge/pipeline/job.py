@@ -14,7 +14,7 @@ from flowgauge.pipeline.rows import failed_row, measured_rows
 from flowgauge.pipeline.settings import Settings
 from flowgauge.records import FailedRow, Record, TokenScores
 from flowgauge.scores import score
-from flowgauge.support import ALONE, BOTH, THRESHOLD
+from flowgauge.support import ALL_PARTS, NO_POINTERS, THRESHOLD
 from flowgauge.text import Template, refused
 
 Rows = Sequence[Record | FailedRow]
@@ -37,17 +37,15 @@ class Job:
 
     def support(self) -> dict[str, Any]:
         """How support is made in this run, for its plan."""
-        both = self.probe is not None and self.known.constants.pointer is not None
-        if self.heads is None:
-            why = "pointers were not asked for"
-        else:
-            why = self.heads.why_none
+        points = self.probe is not None and self.known.constants.with_pointer is not None
+        why = self.heads.why_none if self.heads else "pointers were not asked for"
         return {
             "threshold": THRESHOLD,
-            "parts": ["local_fraction", *(["pointer"] if both else [])],
+            "parts": ["local_fraction", "copied_words", *(["pointer"] if points else [])],
             "copy_heads": [list(h) for h in self.heads.heads] if self.heads else [],
             "constants": self.known.constants.as_json(),
-            "words": f"{BOTH if both else ALONE}{f' ({why})' if why else ''}; {self.known.origin}",
+            "words": f"{ALL_PARTS if points else NO_POINTERS}{f' ({why})' if why else ''}; "
+            f"{self.known.origin}",
         }
 
     def notes(self) -> list[str]:

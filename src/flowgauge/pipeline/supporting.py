@@ -9,7 +9,15 @@ import numpy as np
 
 from flowgauge.pipeline.prepare import Prepared
 from flowgauge.records import Flow, IntArray, Pointers
-from flowgauge.support import Constants, SourceSpan, TokenPointers, source_spans, support_scores
+from flowgauge.support import (
+    Constants,
+    ResponseColumns,
+    SourceSpan,
+    TokenPointers,
+    copied_words,
+    source_spans,
+    support_scores,
+)
 from flowgauge.text import sentence_spans
 
 Row = dict[str, Any]
@@ -36,11 +44,22 @@ def support_columns(
     empty = SupportColumns(record={}, tokens=[{} for _ in f.density], sentences=[{}] * n_sentences)
     if item.composition.source == "nothing" or not len(f.density):
         return empty
-    mass = None if pointers is None else pointers.mass
-    scores = support_scores(f.density, f.surprisal_q, mass, sentence, constants)
+    columns = ResponseColumns(
+        density=f.density,
+        surprisal_q=f.surprisal_q,
+        copied_words=copied_words(item.record.response, item.tokens.offsets, _given(item)),
+        pointer=None if pointers is None else pointers.mass,
+        sentence=sentence,
+    )
+    scores = support_scores(columns, constants)
     tokens: list[Row] = [
-        {"local_fraction": x, "support": s}
-        for x, s in zip(scores.local_fraction.tolist(), scores.tokens.tolist(), strict=True)
+        {"local_fraction": x, "support": s, "copied_words": None if np.isnan(c) else c}
+        for x, s, c in zip(
+            scores.parts.fraction.tolist(),
+            scores.tokens.tolist(),
+            columns.copied_words.tolist(),
+            strict=True,
+        )
     ]
     sentences: list[Row] = []
     for k in range(n_sentences):
@@ -58,6 +77,14 @@ def support_columns(
                 row["pointer"] = float(places.mass[here].mean())
                 row["sources"] = _sources(places, here, f, documents)
     return SupportColumns(record=record, tokens=tokens, sentences=sentences)
+
+
+def _given(item: Prepared) -> tuple[str, ...]:
+    """The texts that words may be copied from: the documents, or else the prompt's own."""
+    read = item.read
+    if read.documents is not None:
+        return read.documents
+    return (read.question, read.instruction, *(t.content for t in read.turns))
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,9 @@ from flowgauge.errors import RunError
 from flowgauge.records import FloatArray, Flow
 from flowgauge.store.schema import SCHEMA_VERSION, TABLES
 
+#: What `flowgauge.support.write_calibration` puts beside a run.
+CALIBRATION_FILE = "calibration.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
@@ -185,6 +188,9 @@ class Run:
 def open_run(path: str | Path) -> Run:
     """Open a finished or unfinished run.
 
+    A calibration that stands beside it (`flowgauge calibrate`) gives the threshold under which a
+    response is called unsupported. Columns that an older version did not write are null.
+
     Args:
         path: Its folder; a bare name is looked for under `runs/`.
 
@@ -208,7 +214,43 @@ def open_run(path: str | Path) -> Run:
     tables = {}
     for name in TABLES:
         tables[name] = _read(name, sorted(folder.glob("part-?????")))
-    return Run(folder.name, manifest, tables, folder)
+    run = Run(folder.name, manifest, tables, folder)
+    if (folder / CALIBRATION_FILE).is_file():
+        run.manifest |= _calibrated(run, folder)
+    return run
+
+
+def _calibrated(run: Run, folder: Path) -> dict[str, Any]:
+    """Entries of the manifest that a calibration changes; a note if it cannot be used."""
+    from flowgauge.support import read_calibration
+
+    entry = run.manifest.get("support")
+    changed: dict[str, Any] = {"calibration": CALIBRATION_FILE}
+    try:
+        found = read_calibration(folder)
+        found.check(run)
+    except RunError as error:
+        note = f"the calibration beside the run is not used: {error}"
+        return {**changed, "notes": [*run.manifest.get("notes", ()), note]}
+    if not isinstance(entry, Mapping):
+        return changed
+    own = found.threshold
+    told = {
+        "threshold": own.threshold,
+        "alpha": own.alpha,
+        "confidence": own.confidence,
+        "n": found.provenance.supported + found.provenance.unsupported,
+        "words": found.words,
+    }
+    return {
+        **changed,
+        "support": {
+            **entry,
+            "threshold": own.threshold,  # of responses; a calibration says nothing of sentences
+            "sentence_threshold": entry.get("threshold"),
+            "calibration": told,
+        },
+    }
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -221,13 +263,25 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
+def _filled(name: str, table: pa.Table) -> pa.Table:
+    """A part with the columns that an older schema lacks, as nulls."""
+    from flowgauge.store.schema import arrow_schema
+
+    schema = arrow_schema(name)
+    for field in schema:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    more = [c for c in table.column_names if c not in schema.names]
+    return table.select([*schema.names, *more])
+
+
 def _read(name: str, parts: list[Path]) -> pa.Table:
     import pyarrow.parquet as pq
 
     from flowgauge.store.schema import arrow_schema
 
     try:
-        tables = [pq.read_table(part / f"{name}.parquet") for part in parts]
+        tables = [_filled(name, pq.read_table(part / f"{name}.parquet")) for part in parts]
     except (OSError, pa.ArrowException) as error:
         raise RunError(
             f"a part of the run is damaged: {error}; delete that part-… folder and resume the run"

@@ -120,13 +120,19 @@ TOKENS = (
         "pointer",
         _F,
         "",
-        "0…1: attention mass of the copy heads on source positions that hold this very token; "
+        "0…1: attention mass of the copy heads on prompt positions that hold this very token; "
         "null without copy heads",
     ),
-    Column("pointer_document", _I, "", "document it points at; null for none"),
+    Column("pointer_document", _I, "", "document it points at; null for the question or nothing"),
     Column("pointer_start", _I, "characters", "first character in that document"),
     Column("pointer_end", _I, "characters", "one past its last character there"),
     Column("local_fraction", _F, "", "flow fraction of the text around the token, −1…1"),
+    Column(
+        "copied_words",
+        _F,
+        "words",
+        "longest verbatim run around its word that stands in a source, at most 8; null for none",
+    ),
     Column("support", _F, "", "0…1: support of the text around the token"),
     Column("alternatives_p", _ALTERNATIVES, "", "likeliest tokens under P_j, best first"),
     Column("alternatives_q", _ALTERNATIVES, "", "likeliest tokens under Q_j, best first"),

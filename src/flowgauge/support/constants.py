@@ -45,7 +45,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Levels:
-    """Spread of the summed parts over tokens, sentences and responses."""
+    """Spread of the mean of the standardised parts over tokens, sentences and responses."""
 
     tokens: Spread
     sentences: Spread
@@ -53,21 +53,28 @@ class Levels:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Spread of each part over tokens; `pointer` is None without copy heads."""
+
+    fraction: Spread
+    copied: Spread
+    pointer: Spread | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Constants:
     """The constants of one observer.
 
     Attributes:
-        fraction: Of the local flow fraction, over tokens.
-        pointer: Of the locally averaged pointer, over tokens; None without copy heads.
-        with_pointer: Of both parts together; None without copy heads.
-        alone: Of the local flow fraction alone.
+        parts: Of each part of support.
+        with_pointer: Of the mean of all parts; None without copy heads.
+        without_pointer: Of the mean of the parts that need no copy heads.
         text: Which unlabelled text they come from.
     """
 
-    fraction: Spread
-    pointer: Spread | None
+    parts: Parts
     with_pointer: Levels | None
-    alone: Levels
+    without_pointer: Levels
     text: str
 
     def as_json(self) -> dict[str, Any]:
@@ -86,11 +93,15 @@ def constants_from_json(data: dict[str, Any]) -> Constants:
         return Levels(**{k: Spread(**d[k]) for k in ("tokens", "sentences", "responses")})
 
     try:
+        parts, both = data["parts"], data["with_pointer"]
         return Constants(
-            fraction=Spread(**data["fraction"]),
-            pointer=Spread(**data["pointer"]) if data["pointer"] else None,
-            with_pointer=levels(data["with_pointer"]) if data["with_pointer"] else None,
-            alone=levels(data["alone"]),
+            parts=Parts(
+                fraction=Spread(**parts["fraction"]),
+                copied=Spread(**parts["copied"]),
+                pointer=Spread(**parts["pointer"]) if parts["pointer"] else None,
+            ),
+            with_pointer=levels(both) if both else None,
+            without_pointer=levels(data["without_pointer"]),
             text=str(data["text"]),
         )
     except (KeyError, TypeError) as error:

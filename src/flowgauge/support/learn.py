@@ -1,34 +1,23 @@
 """Constants of an observer from unlabelled text: means and standard deviations, nothing fitted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from flowgauge.errors import SettingsError
-from flowgauge.records import FloatArray, IntArray
-from flowgauge.support.constants import Constants, Levels, Spread
-from flowgauge.support.local import gaussian_average, local_flow_fraction
-from flowgauge.support.score import combine, low_mean
+from flowgauge.records import FloatArray
+from flowgauge.support.constants import Constants, Levels, Parts, Spread
+from flowgauge.support.score import (
+    LocalParts,
+    ResponseColumns,
+    local_parts,
+    standard_mean,
+    worst_fifth,
+)
 
 #: Fewer responses than this say too little about the spread of responses.
 MIN_RESPONSES = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseColumns:
-    """What support needs of one response.
-
-    Attributes:
-        density, surprisal_q: (time,) [nats].
-        pointer: (time,) 0…1, or None without copy heads.
-        sentence: (time,) sentence of each token.
-    """
-
-    density: FloatArray
-    surprisal_q: FloatArray
-    pointer: FloatArray | None
-    sentence: IntArray
 
 
 def learn_constants(responses: Sequence[ResponseColumns], text: str) -> Constants:
@@ -46,9 +35,10 @@ def learn_constants(responses: Sequence[ResponseColumns], text: str) -> Constant
         >>> def one():
         ...     q = rng.uniform(1, 4, 20)
         ...     return ResponseColumns(density=q * rng.uniform(0, 1, 20), surprisal_q=q,
-        ...         pointer=None, sentence=np.repeat([0, 1], 10))
+        ...         copied_words=rng.integers(0, 5, 20), pointer=None,
+        ...         sentence=np.repeat([0, 1], 10))
         >>> c = learn_constants([one() for _ in range(30)], "random numbers")
-        >>> round(c.fraction.mean, 1), c.pointer
+        >>> round(c.parts.fraction.mean, 1), c.parts.pointer
         (0.5, None)
     """
     used = [r for r in responses if len(r.density)]
@@ -57,19 +47,19 @@ def learn_constants(responses: Sequence[ResponseColumns], text: str) -> Constant
             f"{len(used)} responses with documents came, at least {MIN_RESPONSES} are needed for "
             "constants of support; measure a larger file of ordinary responses (no labels needed)"
         )
-    fractions = [local_flow_fraction(r.density, r.surprisal_q) for r in used]
-    pointers = [gaussian_average(r.pointer) for r in used if r.pointer is not None]
-    fraction = _spread(np.concatenate(fractions))
-    alone = _levels([fraction.standardise(f) for f in fractions], used)
-    if len(pointers) < len(used):
-        return Constants(fraction=fraction, pointer=None, with_pointer=None, alone=alone, text=text)
-    pointer = _spread(np.concatenate(pointers))
-    both = [combine(f, p, fraction, pointer) for f, p in zip(fractions, pointers, strict=True)]
+    parts = [local_parts(r) for r in used]
+    pointers = [p.pointer for p in parts if p.pointer is not None]
+    complete = len(pointers) == len(parts)
+    constants = Parts(
+        fraction=_spread(np.concatenate([p.fraction for p in parts])),
+        copied=_spread(np.concatenate([p.copied for p in parts])),
+        pointer=_spread(np.concatenate(pointers)) if complete else None,
+    )
+    without = replace(constants, pointer=None)
     return Constants(
-        fraction=fraction,
-        pointer=pointer,
-        with_pointer=_levels(both, used),
-        alone=alone,
+        parts=constants,
+        with_pointer=_levels(parts, constants, used) if complete else None,
+        without_pointer=_levels(parts, without, used),
         text=text,
     )
 
@@ -78,7 +68,10 @@ def _spread(values: FloatArray) -> Spread:
     return Spread(mean=float(values.mean()), sd=float(values.std()))
 
 
-def _levels(totals: list[FloatArray], responses: Sequence[ResponseColumns]) -> Levels:
+def _levels(
+    parts: Sequence[LocalParts], constants: Parts, responses: Sequence[ResponseColumns]
+) -> Levels:
+    totals = [standard_mean(p, constants) for p in parts]
     sentences = [
         total[r.sentence == k].mean()
         for total, r in zip(totals, responses, strict=True)
@@ -87,5 +80,5 @@ def _levels(totals: list[FloatArray], responses: Sequence[ResponseColumns]) -> L
     return Levels(
         tokens=_spread(np.concatenate(totals)),
         sentences=_spread(np.array(sentences)),
-        responses=_spread(np.array([low_mean(t) for t in totals])),
+        responses=_spread(np.array([worst_fifth(t) for t in totals])),
     )

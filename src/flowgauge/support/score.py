@@ -1,14 +1,15 @@
 """Support: how well text is supported by its sources, as this observer sees it, 0…1.
 
-Two parts, each an average over the text around a token:
+Three parts, each an average over the text around a token (`local.py`):
 
     local flow fraction   the share of the local surprise that the source explains
-    pointer               the attention that the copy heads pay to this very token in the source
+    copied words          log(1 + length) of the verbatim runs that stand in a source
+    pointer               the attention that the copy heads pay to this very token in the prompt
 
-Each is standardised by its mean and spread on unlabelled text, and they are added. The sum is
-averaged over a sentence; over a response it is the mean of its mean and its low tenth, since one
-bad span makes a bad answer. The result is shown as a share: 0.2 means that four in five ordinary
-tokens (sentences, responses) are better supported. How it was chosen: docs/support.md.
+Each is standardised by its mean and spread on unlabelled text, and they are averaged. A sentence
+has the mean of its tokens; a response the value of its worst fifth, since one bad span makes a bad
+answer. The result is shown as a share: 0.2 means that four in five ordinary tokens (sentences,
+responses) are better supported. How it was chosen: experiments/ragtruth/README.md.
 """
 
 from dataclasses import dataclass
@@ -17,106 +18,129 @@ import numpy as np
 
 from flowgauge.errors import ShapeError
 from flowgauge.records import FloatArray, IntArray
-from flowgauge.support.constants import Constants, Spread
-from flowgauge.support.local import gaussian_average, local_flow_fraction
+from flowgauge.support.constants import Constants, Parts
+from flowgauge.support.local import local_average, local_flow_fraction
 
-#: The low quantile that stands for the worst span of a response.
-LOW = 0.1
+#: The quantile over its tokens that stands for a response.
+WORST = 0.2
 #: Below this support a sentence or response is called unsupported: four in five are better.
 THRESHOLD = 0.2
-BOTH = "local flow fraction and source pointers"
-ALONE = "local flow fraction alone: without copy heads there are no source pointers"
+ALL_PARTS = "local flow fraction, copied words and source pointers"
+NO_POINTERS = "local flow fraction and copied words: without copy heads there are no pointers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseColumns:
+    """What support needs of one response.
+
+    Attributes:
+        density, surprisal_q: (time,) log P/Q and −log Q of the tokens written [nats].
+        copied_words: (time,) `copied_words` of the response, nan for a token without a word.
+        pointer: (time,) 0…1, or None without copy heads.
+        sentence: (time,) sentence of each token, from 0.
+    """
+
+    density: FloatArray
+    surprisal_q: FloatArray
+    copied_words: FloatArray
+    pointer: FloatArray | None
+    sentence: IntArray
+
+    def __post_init__(self) -> None:
+        for name in ("surprisal_q", "copied_words", "pointer", "sentence"):
+            column = getattr(self, name)
+            if column is not None and len(column) != len(self.density):
+                raise ShapeError(
+                    f"{name} has {len(column)} tokens, density {len(self.density)}; the same "
+                    "response was needed"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupportScores:
-    """Support of one response, and what it is made of.
+    """Support of one response.
 
     It is no statement about truth: a response can follow a document that is wrong, and a sentence
     that contradicts its source in the source's own words looks supported. It is what one observer
-    model sees; a larger one may see more.
+    model sees; a larger one may see more. A refusal ("the passages do not say") claims nothing and
+    has little support.
 
     Attributes:
         tokens: (time,) support of the text around each token, 0…1.
         sentences: (sentence,) support of each sentence, 0…1; nan for one without tokens.
-        response: Support of the whole, 0…1; weighs its worst span; nan without tokens.
-        local_fraction: (time,) the first part, −1…1.
-        local_pointer: (time,) the second, 0…1; None where the model has no copy heads.
-        words: What the score is made of, and what is missing.
+        response: Support of the whole, 0…1: of its worst fifth; nan without tokens.
+        parts: What it was made of.
     """
 
     tokens: FloatArray
     sentences: FloatArray
     response: float
-    local_fraction: FloatArray
-    local_pointer: FloatArray | None
-    words: str
+    parts: "LocalParts"
 
 
-def low_mean(values: FloatArray) -> float:
-    """Mean of the mean and the low tenth; the unit is kept.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalParts:
+    """The parts of support, each (time,), averaged over the text around a token.
+
+    Attributes:
+        fraction: Local flow fraction, −1…1.
+        copied: log(1 + copied words).
+        pointer: 0…1; None without copy heads.
+    """
+
+    fraction: FloatArray
+    copied: FloatArray
+    pointer: FloatArray | None
+
+
+def local_parts(columns: ResponseColumns) -> LocalParts:
+    """The parts of support of one response."""
+    return LocalParts(
+        fraction=local_flow_fraction(columns.density, columns.surprisal_q),
+        copied=local_average(np.log1p(columns.copied_words)),
+        pointer=None if columns.pointer is None else local_average(columns.pointer),
+    )
+
+
+def worst_fifth(values: FloatArray) -> float:
+    """The 20 % quantile, which a fifth of the tokens do not reach; the unit is kept.
 
     Example:
-        >>> low_mean(np.array([0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]))
-        0.9545454545454546
+        >>> worst_fifth(np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]))
+        1.0
     """
-    return float((values.mean() + np.quantile(values, LOW)) / 2)
+    return float(np.quantile(values, WORST))
 
 
-def support_scores(
-    density: FloatArray,
-    surprisal_q: FloatArray,
-    pointer: FloatArray | None,
-    sentence: IntArray,
-    constants: Constants,
-) -> SupportScores:
+def standard_mean(parts: LocalParts, constants: Parts) -> FloatArray:
+    """(time,) mean of the standardised parts [standard deviations]."""
+    found = [
+        constants.fraction.standardise(parts.fraction),
+        constants.copied.standardise(parts.copied),
+    ]
+    if parts.pointer is not None and constants.pointer is not None:
+        found.append(constants.pointer.standardise(parts.pointer))
+    return np.mean(found, axis=0)
+
+
+def support_scores(columns: ResponseColumns, constants: Constants) -> SupportScores:
     """Support of the tokens, sentences and whole of one response, 0…1.
 
     Args:
-        density: (time,) log P/Q of the tokens written [nats].
-        surprisal_q: (time,) −log Q of the tokens written [nats].
-        pointer: (time,) mass of the copy heads, 0…1; None where the model has none.
-        sentence: (time,) sentence of each token, from 0.
-        constants: Where ordinary text lies.
-
-    Raises:
-        ShapeError: The columns differ in length.
+        columns: Of the response.
+        constants: Where ordinary text lies for this observer.
     """
-    n = len(density)
-    for name, column in (
-        ("surprisal_q", surprisal_q),
-        ("pointer", pointer),
-        ("sentence", sentence),
-    ):
-        if column is not None and len(column) != n:
-            raise ShapeError(f"{name} has {len(column)} tokens, density {n}; the same was needed")
-    fraction = local_flow_fraction(density, surprisal_q)
-    total, level = constants.fraction.standardise(fraction), constants.alone
-    local_pointer, words = None, ALONE
-    if pointer is not None and constants.pointer and constants.with_pointer:
-        local_pointer, words = gaussian_average(pointer), BOTH
-        total = combine(fraction, local_pointer, constants.fraction, constants.pointer)
+    parts = local_parts(columns)
+    total = standard_mean(parts, constants.parts)
+    level = constants.without_pointer
+    if parts.pointer is not None and constants.with_pointer is not None:
         level = constants.with_pointer
+    n, sentence = len(total), columns.sentence
     count = int(sentence.max()) + 1 if n else 0
     means = [total[sentence == k].mean() if (sentence == k).any() else np.nan for k in range(count)]
     return SupportScores(
         tokens=level.tokens.share(total),
         sentences=level.sentences.share(np.array(means, dtype=np.float64)),
-        response=float(level.responses.share(np.array([low_mean(total)]))[0]) if n else np.nan,
-        local_fraction=fraction,
-        local_pointer=local_pointer,
-        words=words,
+        response=float(level.responses.share(np.array([worst_fifth(total)]))[0]) if n else np.nan,
+        parts=parts,
     )
-
-
-def combine(
-    fraction: FloatArray, local_pointer: FloatArray, of_fraction: Spread, of_pointer: Spread
-) -> FloatArray:
-    """Sum of the two standardised parts, in standard deviations of one.
-
-    Example:
-        >>> one = Spread(mean=0.0, sd=1.0)
-        >>> combine(np.array([1.0]), np.array([2.0]), one, one)
-        array([3.])
-    """
-    return of_fraction.standardise(fraction) + of_pointer.standardise(local_pointer)
