@@ -3,6 +3,7 @@
     lm  = fg.load_model("smollm2-135m")
     run = fg.measure("answers.jsonl", lm)
     fg.decide(run["r1"].flow, alpha=0.01)
+    print(fg.support("Who came?", ["Ann came."], "Ann came. Bob did not."))
 
 Names load when they are first used, so `import flowgauge` stays fast.
 """
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from flowgauge.models import load_model as load_model
     from flowgauge.pipeline.measuring import measure as measure
     from flowgauge.pipeline.settings import Settings as Settings
+    from flowgauge.pipeline.supported import support as support
     from flowgauge.records import Author as Author
     from flowgauge.records import Flow as Flow
     from flowgauge.records import Label as Label
@@ -53,6 +55,7 @@ _HOME = {
     "parse_record": "text",
     "read_records": "text",
     "render": "report",
+    "support": "support",  # the package itself, which can be called
 }
 
 __all__ = [
@@ -75,13 +78,15 @@ __all__ = [
     "parse_record",
     "read_records",
     "render",
+    "support",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'flowgauge' has no attribute {name!r}")
-    value = getattr(import_module(f"flowgauge.{_HOME[name]}"), name)
+    home = import_module(f"flowgauge.{_HOME[name]}")
+    value = home if name == _HOME[name] else getattr(home, name)
     globals()[name] = value
     return value
 

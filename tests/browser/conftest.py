@@ -12,7 +12,44 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 HERE = Path(__file__).parent
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-renderer-backgrounding",  # a page must not wait behind a busy machine's other work
+    "--disable-backgrounding-occluded-windows",
+)
+
+#: Each text whose contrast with what lies behind it is below 4.5, the least that WCAG AA allows.
+CONTRAST = """() => {
+    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const light = ([r, g, b]) =>
+        0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+    const rgba = (text) => {
+        const numbers = text.match(/[\\d.]+/g).map(Number);
+        return numbers.length < 4 ? [...numbers, 1] : numbers;
+    };
+    const behind = (node) => {
+        for (let e = node; e; e = e.parentElement) {
+            const colour = rgba(getComputedStyle(e).backgroundColor);
+            if (colour[3] > 0.99) return colour;
+        }
+        return [255, 255, 255, 1];
+    };
+    const low = [];
+    for (const node of document.querySelectorAll('body *')) {
+        const text = [...node.childNodes].some((c) => c.nodeType === 3 && c.data.trim());
+        if (!text || !node.getClientRects().length) continue;
+        if (node.closest('.visually-hidden, .skip, title')) continue;
+        const style = getComputedStyle(node);
+        const ink = rgba(node.closest('svg') ? style.fill : style.color);
+        const [a, b] = [light(ink), light(behind(node))].sort((x, y) => y - x);
+        const ratio = (a + 0.05) / (b + 0.05);
+        const name = `${node.tagName}.${node.getAttribute('class')}`;
+        if (ratio < 4.5) low.push(`${ratio.toFixed(2)} ${name}: ${node.textContent.slice(0, 30)}`);
+    }
+    return low;
+}"""
 
 
 def what_is_missing() -> str:
@@ -62,7 +99,7 @@ def open_page(chromium: "Browser", tmp_path: Path) -> "Iterator[Callable[..., Pa
         file.write_text(html, encoding="utf-8")
         contexts.append(chromium.new_context(viewport={"width": width, "height": 900}, **context))
         page = contexts[-1].new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)  # a machine may be busy
         page.on("console", lambda m: m.type in ("error", "warning") and noise.append(m.text))
         page.on("pageerror", lambda error: noise.append(f"exception: {error}"))
         page.on("dialog", dismissed)
@@ -80,3 +117,9 @@ def open_page(chromium: "Browser", tmp_path: Path) -> "Iterator[Callable[..., Pa
     for context in contexts:
         context.close()
     assert noise == []
+
+
+@pytest.fixture
+def low_contrast() -> "Callable[[Page], list[str]]":
+    """Function from a page to its texts that lack contrast, with the ratio of each."""
+    return lambda page: list(page.evaluate(CONTRAST))

@@ -32,7 +32,20 @@ def test_records_and_errors_load_nothing():
 
 @pytest.mark.parametrize(
     "folder",
-    ["anytime", "bounds", "flow", "geometry", "math", "rate", "report", "store", "text"],
+    [
+        "anytime",
+        "bounds",
+        "flow",
+        "geometry",
+        "math",
+        "rate",
+        "report",
+        "store",
+        "support",
+        "testing",
+        "testing.plugin",
+        "text",
+    ],
 )
 def test_folders_that_know_no_model_load_no_torch(folder):
     assert loaded_by(f"import flowgauge.{folder}") & TORCH == set()

@@ -30,8 +30,8 @@ def test_every_setting_that_changes_a_number_is_in_the_manifest():
     plain = Settings().as_json()
     json.dumps(plain)
     for change in (
-        {"alpha": 0.05}, {"pool": 19}, {"truncate": True}, {"precision": "fast"}, {"seed": 1},
-        {"part_rows": 8},
+        {"alpha": 0.05}, {"pool": 19}, {"pointers": False}, {"truncate": True},
+        {"precision": "fast"}, {"seed": 1}, {"part_rows": 8},
     ):  # fmt: skip
         (key,) = change
         assert Settings(**change).as_json() == {**plain, **change}, key

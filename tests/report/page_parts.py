@@ -49,10 +49,18 @@ class PageParts(HTMLParser):
     @property
     def responses(self) -> dict[int, dict[str, Any]]:
         """Data block of each response by its row."""
+        return self._numbered("response-")
+
+    @property
+    def documents(self) -> dict[int, str]:
+        """Each document by its number."""
+        return self._numbered("document-")
+
+    def _numbered(self, prefix: str) -> dict[int, Any]:
         return {
-            int(name.removeprefix("response-")): block
+            int(name.removeprefix(prefix)): block
             for name, block in self.blocks.items()
-            if name != "index"
+            if name.startswith(prefix)
         }
 
     def injected(self) -> list[str]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from report.example_run import HOSTILE, ExampleRun, example_run, failed, measured, run_of
 from report.page_parts import PageParts
+from report.support_run import CALIBRATION, SUPPORT, THRESHOLD, support_run, supported
 
 from flowgauge.report import render
 from flowgauge.report.digits import print_log, print_nats
@@ -50,7 +51,8 @@ def test_hostile_text_arrives_unchanged_in_every_field(parts: PageParts) -> None
     assert block["id"] == f"hostile {HOSTILE}"
     for name in ("question", "instruction", "reasoning", "verdict", "null", "author", "source"):
         assert block[name] == HOSTILE
-    assert block["documents"][0] == block["notes"][0] == block["labels"]["kind"][0] == HOSTILE
+    assert parts.documents[block["documents"][0]] == HOSTILE
+    assert block["notes"][0] == block["labels"]["kind"][0] == HOSTILE
     assert json.loads(block["turns"]) == [{"role": HOSTILE, "content": HOSTILE}]
     assert json.loads(block["sampling"]) == json.loads(block["meta"]) == {HOSTILE: HOSTILE}
     assert HOSTILE in block["response"]
@@ -174,6 +176,57 @@ def test_the_page_is_useful_without_its_script(parts: PageParts) -> None:
     assert "Not a truth score." in parts.text
     assert "ContextLengthError" in parts.text
     assert "SmolLM2-135M-Instruct" in parts.text
+
+
+def test_each_document_stands_once_in_the_page(
+    run: ExampleRun, page: str, parts: PageParts
+) -> None:
+    """Rows 0, 1 and 2 share the passages about the terrace."""
+    for row in run.table("records").to_pylist():
+        if row["status"] == "measured":
+            numbers = parts.responses[row["row"]]["documents"]
+            assert [parts.documents[number] for number in numbers] == row["documents"]
+    assert len(parts.documents) == len(set(parts.documents.values())) == 5
+    assert page.count("a honey loosener in 1932") == 1
+
+
+def test_six_answers_to_one_question_cost_one_set_of_passages() -> None:
+    passages = ["a" * 20_000, "b" * 20_000]
+    record = measured(row=0, id="0", question="Which?", documents=passages, response="This one.")
+    records = [
+        record | {"row": row, "id": str(row), "tokens": [], "sentences": []} for row in range(6)
+    ]
+    one, six = (len(render(run_of(chosen))) for chosen in (records[:1], records))
+    assert six - one < 20_000
+
+
+def test_a_run_without_support_says_why(run: ExampleRun, page: str) -> None:
+    assert "No support in this run: it was measured without source pointers" in page
+    reason = "mamba-130m has no attention and no constants for this model are known"
+    named = ExampleRun(
+        name=run.name, manifest=run.manifest | {"support_missing": reason}, tables=run.tables
+    )
+    parts = PageParts(render(named))
+    assert f"No support in this run: {reason}." in parts.text
+    assert parts.blocks["support"]["missing"] == reason
+    assert parts.blocks["support"]["threshold"] is None
+
+
+def test_support_and_its_calibration_stand_in_words() -> None:
+    run = supported(support_run(), calibration=CALIBRATION)
+    text = PageParts(render(run)).text
+    low = sum(r["support"] < THRESHOLD for r in run.table("records").to_pylist())
+    assert f"{low} of 12 responses are unsupported (support below 0.45)" in text
+    assert CALIBRATION["words"] in text
+    assert SUPPORT["words"] in text
+    assert "Above 0.2 the document is said to have fed the token" in text
+
+
+def test_hostile_words_of_support_are_text() -> None:
+    run = supported(support_run(), words=HOSTILE, calibration={"words": HOSTILE})
+    parts = PageParts(render(run))
+    assert parts.injected() == []
+    assert HOSTILE in parts.text
 
 
 def test_the_page_loads_nothing(page: str, parts: PageParts) -> None:

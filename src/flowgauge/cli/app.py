@@ -48,6 +48,24 @@ Model = Annotated[
     ),
 ]
 
+Pointers = Annotated[
+    bool,
+    typer.Option(
+        "--pointers/--no-pointers",
+        help="Source pointers of the model's copy heads; without them support says less.",
+    ),
+]
+FailUnder = Annotated[
+    float | None,
+    typer.Option(help="Exit 1 unless every response has at least this support, 0 to 1."),
+]
+Junit = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write JUnit XML: a test a response, failed below --fail-under or the run's threshold."
+    ),
+]
+
 
 @app.callback(invoke_without_command=True)
 def _top(
@@ -91,13 +109,17 @@ def measure(
         str, typer.Option(help="exact, or fast (bfloat16; its error is measured and stored).")
     ] = "exact",
     seed: Annotated[int, typer.Option(help="Chooses the pool.")] = 0,
+    pointers: Pointers = True,
+    fail_under: FailUnder = None,
+    junit: Junit = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let a model repository run its own code.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure the responses in FILE and write a run."""
-    from flowgauge.cli.show import exit_code, show_run
+    from flowgauge.cli.show import show_run
+    from flowgauge.cli.support import Gate
     from flowgauge.cli.work import measure_file
     from flowgauge.errors import SettingsError
     from flowgauge.models.load import load_model
@@ -114,10 +136,12 @@ def measure(
         law=ContinuousCache() if law == "cache" else ModelLaw(),
         alpha=alpha,
         pool=pool,
+        pointers=pointers,
         truncate=truncate,
         precision=precision,
         seed=seed,
     )
+    gate = Gate(fail_under=fail_under, junit=junit)  # refused before the long work
     folder = out or Path("runs") / file.stem
     run = measure_file(
         file,
@@ -126,8 +150,8 @@ def measure(
         settings,
         resume=resume,
     )
-    show_run(run, as_json=as_json)
-    raise typer.Exit(exit_code(run))
+    show_run(run, as_json=as_json, gate=gate)
+    raise typer.Exit(gate.close(run, as_json=as_json))
 
 
 @app.command()
@@ -176,6 +200,27 @@ def models(
     from flowgauge.cli.models import show_models
 
     show_models(fetch, as_json=as_json)
+
+
+@app.command()
+def constants(
+    run: Annotated[
+        Path,
+        typer.Argument(help="Folder of a run of ordinary responses, or its name under runs/."),
+    ],
+    text: Annotated[
+        str, typer.Option(help="What the responses are, in a few words [their number and run].")
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write them here, not into the user's cache."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compute support's constants for the model of a run, from unlabelled responses."""
+    from flowgauge.cli.constants import run_constants
+
+    run_constants(run, text, out, as_json=as_json)
 
 
 @app.command()

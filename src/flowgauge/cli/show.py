@@ -3,7 +3,6 @@
 Text written by models is shown with its control characters replaced, so it cannot steer a terminal.
 """
 
-import json
 import sys
 from typing import Any
 
@@ -12,53 +11,53 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flowgauge.cli.support import (
+    Gate,
+    echo_json,
+    has_support,
+    least_supported,
+    say_least_supported,
+    support_cell,
+)
 from flowgauge.store import Run
+from flowgauge.text.printable import printable
 
-#: More responses than this are summed up, the least driven ones shown.
+#: More responses than this are summed up, the least supported (else least driven) ones shown.
 MOST_ROWS = 24
 MOST_SENTENCES = 5
 HEADS = (
-    "response", "tokens", "explained", "flow [nats]", "expected [nats]", "verdict", "pool p",
-    "human labels",
+    "response", "tokens", "explained", "flow [nats]", "expected [nats]", "verdict", "support",
+    "pool p", "human labels",
 )  # fmt: skip
-
-
-def exit_code(run: Run) -> int:
-    """0 when every row was measured, 1 when some failed."""
-    return 1 if run.failed else 0
-
-
-def printable(text: str, width: int = 0) -> str:
-    """`text` on one line without control characters, cut to `width` with an ellipsis."""
-    line = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
-    return line[: width - 1] + "…" if 0 < width < len(line) else line
 
 
 def summary(run: Run) -> dict[str, Any]:
     """The run in one JSON-able object."""
     keep = (
-        "row", "id", "n_tokens", "flow_nats", "flow_fraction", "compensator_nats", "residual",
-        "outcome", "first_crossing", "is_exact", "pool_size", "pool_e_value", "pool_p_value",
-        "left_out", "notes",
+        "row", "id", "n_tokens", "support", "pointer", "flow_nats", "flow_fraction",
+        "compensator_nats", "residual", "outcome", "first_crossing", "is_exact", "pool_size",
+        "pool_e_value", "pool_p_value", "left_out", "notes",
     )  # fmt: skip
     rows = run.table("records").to_pylist()
     return {
         "run": str(run.path or run.name),
         "manifest": run.manifest,
         "records": [{k: r[k] for k in keep} for r in rows if r["status"] == "measured"],
+        "least_supported": least_supported(run) if has_support(run) else [],
         "failed": run.failed,
     }
 
 
-def show_run(run: Run, *, as_json: bool) -> None:
+def show_run(run: Run, *, as_json: bool, gate: Gate | None = None) -> None:
     """Summary of a run: a table for people, tab-separated when piped, JSON when asked."""
     if as_json:
-        typer.echo(json.dumps(summary(run)))  # ASCII: no control character reaches a terminal
+        echo_json({**summary(run), **(gate.as_json(run) if gate else {})})
         return
     console = Console()
     rows = [r for r in run.table("records").to_pylist() if r["status"] == "measured"]
-    shown = sorted(rows, key=_fraction)[:MOST_ROWS] if len(rows) > MOST_ROWS else rows
-    cells = [_cells(r) for r in shown]
+    order = _support if has_support(run) else _fraction
+    shown = sorted(rows, key=order)[:MOST_ROWS] if len(rows) > MOST_ROWS else rows
+    cells = [_cells(run, r) for r in shown]
     used = [i for i in range(len(HEADS)) if i < 6 or any(c[i] for c in cells)]
     if console.is_terminal:
         _table(console, run, HEADS, cells, used, len(rows))
@@ -72,7 +71,11 @@ def _fraction(row: dict[str, Any]) -> float:
     return float("inf") if row["flow_fraction"] is None else float(row["flow_fraction"])
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _support(row: dict[str, Any]) -> float:
+    return float("inf") if row["support"] is None else float(row["support"])
+
+
+def _cells(run: Run, row: dict[str, Any]) -> tuple[str, ...]:
     fraction = row["flow_fraction"]
     labels = len(row["labels"] or ())
     return (
@@ -82,6 +85,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['flow_nats']:.1f}",
         f"{row['compensator_nats']:.1f}",
         row["outcome"],
+        support_cell(run, row["support"]),
         "" if row["pool_p_value"] is None else f"{row['pool_p_value']:.3f}",
         f"{labels} span{'s' if labels > 1 else ''}" if labels else "",
     )
@@ -97,7 +101,8 @@ def _table(
 ) -> None:
     title = f"{run.name}: {total} responses seen by {printable(run.manifest['model']['name'])}"
     if total > len(cells):
-        title += f" (the {len(cells)} least driven by their source)"
+        least = "least supported" if has_support(run) else "least driven by their source"
+        title += f" (the {len(cells)} {least})"
     table = Table(title=Text(title), title_justify="left")
     for i in used:
         table.add_column(heads[i], justify="right" if 1 <= i <= 4 else "left", overflow="fold")
@@ -110,7 +115,9 @@ def _table(
 
 def _closing(console: Console, run: Run, rows: list[dict[str, Any]]) -> None:
     say = typer.echo
-    if rows:
+    if has_support(run):
+        say_least_supported(run, console.width)
+    elif rows:
         least = run.sql(
             "select id, text, flow_fraction from sentences where flow_fraction is not null "
             f"and n_tokens >= 5 order by flow_fraction, row, sentence limit {MOST_SENTENCES}"

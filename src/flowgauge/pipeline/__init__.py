@@ -2,5 +2,7 @@
 
 from flowgauge.pipeline.measuring import measure as measure
 from flowgauge.pipeline.settings import Settings as Settings
+from flowgauge.pipeline.supported import Support as Support
+from flowgauge.pipeline.supported import support as support
 
-__all__ = ["Settings", "measure"]
+__all__ = ["Settings", "Support", "measure", "support"]

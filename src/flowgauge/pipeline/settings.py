@@ -5,7 +5,7 @@ from typing import Any
 
 from flowgauge.errors import SettingsError
 from flowgauge.pipeline.pool import MIN_POOL
-from flowgauge.scores import ScoreSettings
+from flowgauge.scores import Law, ModelLaw, ScoreSettings
 from flowgauge.text import Omit, Reference
 
 
@@ -15,9 +15,12 @@ class Settings:
 
     Args:
         reference: The reference law Q.
+        law: The prompted law P: the model's own, or `flowgauge.scores.ContinuousCache()`.
         alpha: Level of each verdict.
         pool: Counter-sources of the exact test for text that somebody else wrote; 0 for none,
             otherwise at least 19 (so that its p-value can reach 0.05).
+        pointers: Take the source pointers of the model's copy heads along; off only to save the few
+            percent they cost.
         truncate: Cut documents that do not fit the model's context, noted in the row, instead of
             failing the row.
         precision: "exact" for the model's own weights, "fast" for bfloat16 where the processor
@@ -28,8 +31,10 @@ class Settings:
     """
 
     reference: Reference = field(default_factory=Omit)
+    law: Law = field(default_factory=ModelLaw)
     alpha: float = 0.01
     pool: int = 0
+    pointers: bool = True
     truncate: bool = False
     precision: str = "exact"
     seed: int = 0
@@ -37,6 +42,11 @@ class Settings:
     score: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.law, Law):
+            raise SettingsError(
+                f"law is {self.law!r}, an object was needed: flowgauge.scores.ModelLaw() or "
+                "flowgauge.scores.ContinuousCache()"
+            )
         if not 0 < self.alpha < 1:
             raise SettingsError(f"alpha is {self.alpha}, a level between 0 and 1 was needed")
         if self.pool and self.pool < MIN_POOL:
@@ -55,9 +65,10 @@ class Settings:
         """For the manifest."""
         return {
             "reference": self.reference.name,
-            "law": "model",
+            "law": self.law.name,
             "alpha": self.alpha,
             "pool": self.pool,
+            "pointers": self.pointers,
             "truncate": self.truncate,
             "precision": self.precision,
             "seed": self.seed,

@@ -57,8 +57,9 @@ SCRIPTS = (
 def render(run: RunView) -> str:
     """One self-contained HTML page that shows a run; numbers are the store's, in nats.
 
-    Nothing is computed anew but sums for the curve's band. The page is no judge of truth: it shows
-    which law the tokens of a response follow.
+    Nothing is computed anew but sums for the curve's band and counts (responses below the support's
+    threshold, tokens that a document fed). The page is no judge of truth: it shows which law the
+    tokens of a response follow and where their words stand in the documents.
 
     Args:
         run: A run: its name, its manifest and its tables `records`, `tokens` and `sentences`.

@@ -1,11 +1,11 @@
-"""What looks inside the prompted passes while they are scored: two small protocols.
+"""What looks inside the prompted passes while they are scored: small protocols.
 
 A probe is handed to `score`; for each group of records it opens a tap that rides along with the
 passes and afterwards says what it saw. Nothing is computed twice.
 """
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -27,6 +27,25 @@ class Probe(Protocol):
     def tap(self, tokens: Sequence[Tokens], lm: LanguageModel) -> PointerTap:
         """A tap for these records, numbered in this order."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Taps:
+    """Several taps on the same passes.
+
+    Args:
+        taps: Each sees every pass; entered in this order, left in the other.
+    """
+
+    taps: tuple[Tap, ...]
+
+    @contextmanager
+    def watch(self, model: Any, here: Pass) -> Iterator[None]:
+        """Enter all of them around one pass."""
+        with ExitStack() as stack:
+            for tap in self.taps:
+                stack.enter_context(tap.watch(model, here))
+            yield
 
 
 @dataclass(frozen=True, slots=True)

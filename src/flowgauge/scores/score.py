@@ -1,6 +1,6 @@
 """`score`: tokens in, float64 columns out.
 
-    contexts (P and Q of every record) → plan → states (body) → logits (head) → columns
+    contexts (P and Q of every record) → plan → states (body) → logits (head) → law → columns
 
 The body runs in batches with shared prefixes; the head multiplies many rows at once into one
 buffer; the reductions walk that buffer a few rows at a time. Memory does not grow with a response.
@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from flowgauge.errors import SettingsError
-from flowgauge.models.protocol import LanguageModel, Tap
+from flowgauge.models.protocol import LanguageModel
 from flowgauge.records import ORDERS, IntArray, Tokens, TokenScores
+from flowgauge.scores.law import ChangedRows, Law, ModelLaw, Prompted
 from flowgauge.scores.plan import Context, plan
-from flowgauge.scores.probe import Probe, Renumbered
+from flowgauge.scores.probe import Probe, Renumbered, Taps
 from flowgauge.scores.reduce import Columns, Reducer
 
 #: Positions whose logits exist at a time: 128 rows for both laws keep the head's product fast
@@ -25,6 +26,7 @@ from flowgauge.scores.reduce import Columns, Reducer
 PIECE_ROWS = 64
 #: The states of the records in flight may take this much.
 STATES_BYTES = 16 * 2**20
+NO_TAPS = Taps(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ def score(
     settings: ScoreSettings | None = None,
     advance: Callable[[int], None] | None = None,
     probe: Probe | None = None,
+    law: Law | None = None,
 ) -> list[TokenScores]:
     """Columns of both laws for each record, in the order given [nats].
 
@@ -65,6 +68,7 @@ def score(
         settings: See `ScoreSettings`.
         advance: Told the number of records finished since the last call.
         probe: Looks inside the prompted passes (`flowgauge.lens.CopyHeads`).
+        law: Which law P is; the model's own by default. Q is always the model's own.
 
     Returns:
         One `TokenScores` a record, float64, whatever the precision of the model.
@@ -79,11 +83,11 @@ def score(
         >>> (s.log_p - s.log_q).round(6), s.drift.round(6)
         (array([0.587787]), array([0.368064]))
     """
-    settings = settings or ScoreSettings()
+    settings, law = settings or ScoreSettings(), law or ModelLaw()
     done: list[TokenScores | None] = [None] * len(tokens)
     for group in _groups(tokens, lm):
         for i, result in zip(
-            group, _score_group([tokens[i] for i in group], lm, settings, probe), strict=True
+            group, _score_group([tokens[i] for i in group], lm, settings, probe, law), strict=True
         ):
             done[i] = result
         if advance:
@@ -111,37 +115,45 @@ def run_states(
     contexts: Sequence[Context],
     lm: LanguageModel,
     settings: ScoreSettings,
-    tap: Tap | None = None,
+    taps: Taps = NO_TAPS,
     watched: int = 0,
 ) -> tuple[list[torch.Tensor], list[int]]:
     """States (continuation, width) of each context, and the context that stands for it.
 
-    Equal contexts are computed once, in the place of the first; `tap` sees the first `watched`.
+    Equal contexts are computed once, in the place of the first; `taps` see the first `watched`.
     """
-    place: dict[tuple[bytes, bytes], int] = {}
-    where = [
-        place.setdefault((c.prefix.tobytes(), c.continuation.tobytes()), i)
-        for i, c in enumerate(contexts)
-    ]
+    place: dict[tuple[bytes, ...], int] = {}
+    where = [place.setdefault(_key(c), i) for i, c in enumerate(contexts)]
     firsts = list(place.values())
     states: dict[int, torch.Tensor] = {i: torch.empty(0) for i in firsts}
     share = settings.share_prefixes and lm.can_share_prefix
     different = [contexts[i] for i in firsts]
     for planned in plan(different, batch_tokens=settings.batch_tokens, share_prefixes=share):
         numbers = tuple(firsts[i] for i in planned.contexts)
-        seen = Renumbered(tap, numbers, watched) if tap else None
+        seen = Renumbered(taps, numbers, watched) if taps.taps else None
         for i, s in zip(numbers, lm.states(planned.batch, seen), strict=True):
             states[i] = s
     return [states[i] for i in where], where
 
 
+def _key(context: Context) -> tuple[bytes, ...]:
+    """Equal for contexts with equal laws; a prompt without a source is like a reference."""
+    source = context.source.tobytes() if isinstance(context, Prompted) else b""
+    return context.prefix.tobytes(), context.continuation.tobytes(), source
+
+
 def _score_group(
-    tokens: Sequence[Tokens], lm: LanguageModel, settings: ScoreSettings, probe: Probe | None
+    tokens: Sequence[Tokens],
+    lm: LanguageModel,
+    settings: ScoreSettings,
+    probe: Probe | None,
+    law: Law,
 ) -> list[TokenScores]:
-    prompted = [Context(t.prompt_ids, t.response_ids) for t in tokens]
+    prompted = [law.context(t, t.response_ids) for t in tokens]
     reference = [Context(t.reference_ids, t.response_ids) for t in tokens]
-    tap = probe.tap(tokens, lm) if probe else None
-    states, where = run_states([*prompted, *reference], lm, settings, tap, len(tokens))
+    tap, of_law = probe.tap(tokens, lm) if probe else None, law.tap(prompted, lm)
+    taps = Taps(tuple(t for t in (tap, of_law) if t))
+    states, where = run_states([*prompted, *reference], lm, settings, taps, len(tokens))
     of_p, of_q = states[: len(tokens)], states[len(tokens) :]
     lengths = [len(t.response_ids) for t in tokens]
     columns = Columns(sum(lengths), settings.orders, min(settings.alternatives, lm.vocabulary_size))
@@ -150,7 +162,8 @@ def _score_group(
         p, q = torch.cat([of_p[i] for i in present]), torch.cat([of_q[i] for i in present])
         del states, of_p, of_q
         ids = np.concatenate([t.response_ids for t in tokens])
-        _reduce_pieces(p, q, ids, lm, settings, columns)
+        changed = ChangedRows(of_law, where[: len(tokens)], lengths) if of_law else None
+        _reduce_pieces(p, q, ids, lm, settings, columns, changed)
     ends = np.cumsum([0, *lengths])
     found = [columns.scores(slice(int(a), int(b))) for a, b in itertools.pairwise(ends)]
     if tap is None:
@@ -165,6 +178,7 @@ def _reduce_pieces(
     lm: LanguageModel,
     settings: ScoreSettings,
     columns: Columns,
+    changed: ChangedRows | None,
 ) -> None:
     reducer = Reducer(settings.orders, settings.alternatives)
     rows = PIECE_ROWS
@@ -177,4 +191,6 @@ def _reduce_pieces(
             n = here.stop - here.start
             # One product for both laws reads the head's weights once.
             both = lm.logits(torch.cat((p[here], q[here])), buffer[: 2 * n])
+            if changed:
+                changed.change(both[:n], start)
             reducer.reduce(both[:n], both[n:], ids[here], columns, start)

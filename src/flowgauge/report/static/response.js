@@ -2,7 +2,7 @@
 
 function drawResponse(record) {
   const text = el("div", {
-    class: "text", role: "listbox", dir: "auto", "aria-orientation": "horizontal",
+    class: "text", role: "listbox", dir: "auto", "aria-orientation": "horizontal", "aria-describedby": "choice-words",
     "aria-label": `Response, ${count(record.tokens.position.length, "token", "tokens")}; arrow keys move from token to token`,
   });
   const nodes = [];
