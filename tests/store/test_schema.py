@@ -5,7 +5,7 @@ import pytest
 
 from flowgauge.store import SCHEMA_VERSION, TABLES, arrow_schema
 
-UNITS = {"", "nats", "nats²", "tokens", "characters"}
+UNITS = {"", "words", "nats", "nats²", "tokens", "characters"}
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -49,6 +49,13 @@ def test_text_that_surprises_nobody_has_a_small_fraction():
     np.testing.assert_allclose(found, 0.01 / 0.3)
 
 
+def test_impossible_tokens_count_as_very_surprising_ones():
+    density, surprise = np.array([np.inf, 1.0]), np.array([np.inf, 2.0])
+    wanted = local_flow_fraction(np.array([100.0, 1.0]), np.array([100.0, 2.0]))
+    np.testing.assert_array_equal(local_flow_fraction(density, surprise), wanted)
+    assert local_flow_fraction(np.array([-np.inf]), np.array([1.0])).tolist() == [-1.0]
+
+
 def test_bad_input_is_refused():
     with pytest.raises(SettingsError, match=r"span_tokens is 0\.0, a positive number"):
         local_average(np.ones(2), 0.0)

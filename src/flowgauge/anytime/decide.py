@@ -24,6 +24,7 @@ def decide(
     alpha: float = 0.01,
     author: Author = Author.SOMEBODY_ELSE,
     sampling: Sampling | None = None,
+    is_models_law: bool = True,
 ) -> Verdict:
     """Which of the two laws the response contradicts, at any length [nats].
 
@@ -36,6 +37,7 @@ def decide(
         author: Who wrote the response. Only `Author.OBSERVER` can make the levels exact.
         sampling: How the observer drew it; only plain sampling (temperature 1, no top-k, no top-p)
             draws from the law that was scored.
+        is_models_law: Whether P is the observer's own law, not one made from it (a cache).
 
     Returns:
         The verdict: outcome, words, nulls, both evidences and their first crossings.
@@ -57,7 +59,8 @@ def decide(
     check_alpha(alpha)
     with_source = ville(e_process(flow.density), alpha)
     against = ville(_evidence_against_prompted(flow), alpha)
-    is_exact = author is Author.OBSERVER and sampling is not None and sampling.is_plain
+    was_drawn = author is Author.OBSERVER and sampling is not None and sampling.is_plain
+    is_exact = was_drawn and is_models_law
     outcome = _outcome(with_source, against)
     return Verdict(
         outcome=outcome,

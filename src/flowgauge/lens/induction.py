@@ -147,7 +147,8 @@ def copy_heads(lm: LanguageModel) -> CopyHeads:
         return found
     file.parent.mkdir(parents=True, exist_ok=True)
     half = file.with_suffix(".tmp")
-    half.write_text(json.dumps({"model": lm.name, "method": METHOD, **asdict(found)}), encoding="utf-8")
+    kept = {"model": lm.name, "method": METHOD, **asdict(found)}
+    half.write_text(json.dumps(kept), encoding="utf-8")
     half.replace(file)
     return found
 

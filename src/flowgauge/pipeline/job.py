@@ -17,6 +17,9 @@ from flowgauge.scores import score
 from flowgauge.support import ALL_PARTS, NO_POINTERS, THRESHOLD
 from flowgauge.text import Template, refused
 
+#: Said of support under a law that its constants do not come from.
+NOT_THIS_LAW = "; they were learnt under the model's own law, not this one"
+
 Rows = Sequence[Record | FailedRow]
 
 
@@ -45,7 +48,7 @@ class Job:
             "copy_heads": [list(h) for h in self.heads.heads] if self.heads else [],
             "constants": self.known.constants.as_json(),
             "words": f"{ALL_PARTS if points else NO_POINTERS}{f' ({why})' if why else ''}; "
-            f"{self.known.origin}",
+            f"{self.known.origin}{'' if self.settings.law.is_own else NOT_THIS_LAW}",
         }
 
     def notes(self) -> list[str]:
@@ -56,6 +59,8 @@ class Job:
                 "precision=fast was asked, but this processor multiplies bfloat16 no faster; "
                 "float32 was used"
             )
+        if why_not := self.settings.law.why_not(self.scorer):
+            notes.append(f"{self.settings.law.name} was asked, but {why_not}")
         if self.pool and not self.pool.is_available:
             notes.append(self.pool.why_not)
         return notes
@@ -81,7 +86,7 @@ class Job:
         for item, columns, found in zip(good, scores, evidence, strict=True):
             try:
                 rows = measured_rows(
-                    item, columns, found, self.lm, self.settings.alpha, self.known.constants
+                    item, columns, found, self.lm, self.settings, self.known.constants
                 )
             except InputError as error:
                 failed.append(refused(item.row, item.record.id, error))
@@ -97,7 +102,8 @@ class Job:
         """Items and their scores; those that the model refuses go to `failed`."""
         try:
             tokens = [i.tokens for i in items]
-            return items, score(tokens, self.scorer, self.settings.score, advance, self.probe)
+            how = self.settings.score
+            return items, score(tokens, self.scorer, how, advance, self.probe, self.settings.law)
         except InputError as error:
             if len(items) == 1:
                 failed.append(refused(items[0].row, items[0].record.id, error))
@@ -109,8 +115,7 @@ class Job:
     def _evidence(self, items: Sequence[Prepared]) -> Sequence[PoolEvidence | None]:
         if not self.pool or not self.pool.is_available:
             return [None] * len(items)
-        return self.pool.evidence(items, self.scorer, self.template, self.settings.score,
-                                  truncate=self.settings.truncate)  # fmt: skip
+        return self.pool.evidence(items, self.scorer, self.template, self.settings)
 
     def precision_errors(self, most: int = 4) -> dict[str, Any]:
         """Error of the fast twin on the first records, against the exact model."""
@@ -121,7 +126,8 @@ class Job:
             if len(sample) == most:
                 break
         tokens = [p.tokens for p in sample]
+        law = self.settings.law
         return precision_errors(
-            score(tokens, self.lm, self.settings.score),
-            score(tokens, self.scorer, self.settings.score),
+            score(tokens, self.lm, self.settings.score, law=law),
+            score(tokens, self.scorer, self.settings.score, law=law),
         )

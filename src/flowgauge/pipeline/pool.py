@@ -9,6 +9,7 @@ treatment would tell them apart, and the test would no longer be valid.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +18,12 @@ from flowgauge.errors import DistributionError
 from flowgauge.models.protocol import LanguageModel
 from flowgauge.pipeline.prepare import Prepared, prepare
 from flowgauge.records import FailedRow, FloatArray, Record
-from flowgauge.scores import ScoreSettings, log_likelihood
+from flowgauge.scores import log_likelihood
 from flowgauge.scores.plan import Context
-from flowgauge.text import Omit, Template, source_key, source_of, with_source_of
+from flowgauge.text import Template, source_key, source_of, with_source_of
+
+if TYPE_CHECKING:
+    from flowgauge.pipeline.settings import Settings
 
 #: With fewer counter-sources the p-value cannot reach 0.05.
 MIN_POOL = 19
@@ -67,28 +71,27 @@ class Pool:
         items: Sequence[Prepared],
         lm: LanguageModel,
         template: Template,
-        settings: ScoreSettings,
-        *,
-        truncate: bool,
+        settings: "Settings",
     ) -> list[PoolEvidence | None]:
         """Evidence for each item; None where it has too few counter-sources that fit."""
         contexts: list[Context] = []
         chosen: list[list[int]] = []
         for item in items:
-            rows, more = self._counter_contexts(item, lm, template, truncate)
+            rows, more = self._counter_contexts(item, lm, template, settings)
             chosen.append(rows)
             if rows:
                 # Scored anew beside the others: columns from another pass are rounded otherwise,
                 # and a model that ignores its prompt would seem to tell the own source apart.
-                contexts += [Context(item.tokens.prompt_ids, item.tokens.response_ids), *more]
-        logs = iter(log_likelihood(contexts, lm, settings))
+                own = settings.law.context(item.tokens, item.tokens.response_ids)
+                contexts += [own, *more]
+        logs = iter(log_likelihood(contexts, lm, settings.score, settings.law))
         return [
             _evidence(np.array([next(logs) for _ in range(len(rows) + 1)]), rows) if rows else None
             for rows in chosen
         ]
 
     def _counter_contexts(
-        self, item: Prepared, lm: LanguageModel, template: Template, truncate: bool
+        self, item: Prepared, lm: LanguageModel, template: Template, settings: "Settings"
     ) -> tuple[list[int], list[Context]]:
         own, kind = source_key(item.record), source_of(item.record)
         rows: list[int] = []
@@ -99,8 +102,9 @@ class Pool:
             other = self._records[number]
             if source_key(other) == own or source_of(other) != kind:
                 continue
+            record = with_source_of(item.record, other)
             swapped = prepare(
-                number, with_source_of(item.record, other), lm, template, Omit(), truncate=truncate
+                number, record, lm, template, settings.reference, truncate=settings.truncate
             )
             if isinstance(swapped, FailedRow):
                 continue
@@ -109,7 +113,7 @@ class Pool:
             if lm.context_length is not None and length > lm.context_length:
                 continue
             rows.append(number)
-            contexts.append(Context(prefix, item.tokens.response_ids))
+            contexts.append(settings.law.context(swapped.tokens, item.tokens.response_ids))
             if len(rows) == self.size:
                 return rows, contexts
         return [], []

@@ -11,6 +11,7 @@ from flowgauge.flow import flow
 from flowgauge.models.protocol import LanguageModel
 from flowgauge.pipeline.pool import PoolEvidence
 from flowgauge.pipeline.prepare import Prepared
+from flowgauge.pipeline.settings import Settings
 from flowgauge.pipeline.supporting import support_columns
 from flowgauge.records import FailedRow, Flow, IntArray, Record, TokenScores
 from flowgauge.support import Constants
@@ -46,7 +47,7 @@ def measured_rows(
     scores: TokenScores,
     evidence: PoolEvidence | None,
     lm: LanguageModel,
-    alpha: float,
+    settings: Settings,
     constants: Constants,
 ) -> dict[str, list[Row]]:
     """Rows of records (one), tokens and sentences of a measured record."""
@@ -61,7 +62,13 @@ def measured_rows(
     )
     spans = sentence_spans(record.response)
     sentence = _sentence_of(record.response, item.tokens.offsets, spans)
-    verdict = decide(f, alpha=alpha, author=record.author, sampling=record.sampling)
+    verdict = decide(
+        f,
+        alpha=settings.alpha,
+        author=record.author,
+        sampling=record.sampling,
+        is_models_law=settings.law.is_own,
+    )
     more = support_columns(item, f, scores.pointers, sentence, len(spans), constants)
     row = {
         **_given(item),

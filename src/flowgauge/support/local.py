@@ -13,6 +13,8 @@ from flowgauge.records import FloatArray
 SPAN_TOKENS = 8.0
 #: Surprise per token below which a fraction of it says nothing [nats].
 FLOOR_NATS = 0.3
+#: What an impossible token counts as, for infinity has no average [nats].
+MOST_NATS = 100.0
 
 
 def _spread(values: FloatArray, decay: float) -> FloatArray:
@@ -82,5 +84,6 @@ def local_flow_fraction(
             f"density has {len(density)} tokens and surprisal_q {len(surprisal_q)}; "
             "the same response was needed"
         )
-    surprise = np.maximum(local_average(surprisal_q, span_tokens), FLOOR_NATS)
-    return np.clip(local_average(density, span_tokens) / surprise, -1.0, 1.0)
+    gain = np.clip(density, -MOST_NATS, MOST_NATS)
+    surprise = local_average(np.minimum(surprisal_q, MOST_NATS), span_tokens)
+    return np.clip(local_average(gain, span_tokens) / np.maximum(surprise, FLOOR_NATS), -1.0, 1.0)
