@@ -14,18 +14,22 @@ RECORD = {
     "alpha": 0.01, "log_e_value_nats": -0.5, "first_crossing": None,
     "log_e_value_against_nats": 0.5, "first_crossing_against": 1, "pool_size": 19,
     "pool_e_value": 20.0, "pool_p_value": 0.05, "pool_rows": [1, 2],
+    "support": 0.25, "pointer": 0.5,
 }  # fmt: skip
 TOKEN = {
     "sentence": 0, "token_id": 7, "text": "a", "start": 0, "end": 1, "log_p_nats": -0.1,
     "log_q_nats": -math.inf, "density_nats": math.inf, "flow_nats": 0.1 + 0.2, "drift_nats": 0.3,
     "compensator_nats": 0.3, "variance_nats2": 0.0, "entropy_p_nats": 1.1, "entropy_q_nats": 1.2,
-    "log_moments_nats": [0.1, -0.1],
+    "log_moments_nats": [0.1, -0.1], "pointer": 0.75, "pointer_document": 0, "pointer_start": 1,
+    "pointer_end": 2, "local_fraction": -0.5, "copied_words": 3.0, "support": 1 / 7,
     "alternatives_p": [{"id": 7, "text": "a", "log_p": -0.1}],
     "alternatives_q": [{"id": 8, "text": "\x00", "log_p": -0.2}],
 }  # fmt: skip
 SENTENCE = {
     "start": 0, "end": 2, "text": "ab", "n_tokens": 2, "flow_nats": 0.3, "flow_fraction": 0.5,
     "surprisal_p_nats": 0.1, "surprisal_q_nats": 0.2, "drift_nats": 0.3,
+    "pointer": 0.5, "support": 0.125,
+    "sources": [{"document": 0, "start": 0, "end": 2, "weight": 0.5}],
 }  # fmt: skip
 PLAN = {"schema": 1, "input": {"rows": 2}, "model": {"name": "m"}, "orders": [-1.0, 0.5]}
 

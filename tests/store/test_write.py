@@ -35,7 +35,7 @@ def test_every_column_is_read_as_it_was_written(tmp_path, table):
     run = written(tmp_path / "run", rows(0, 1), rows(2))
     wanted = rows(0, 1, 2)[table]
     assert run.table(table).to_pylist() == wanted
-    assert run.table(table).schema.metadata[b"flowgauge_schema"] == b"1"
+    assert run.table(table).schema.metadata[b"flowgauge_schema"] == b"2"
 
 
 def test_absent_columns_are_null_and_nan_is_kept_apart_from_null(tmp_path):
