@@ -21,7 +21,7 @@ from flowgauge.text import ChatTemplate, Omit, PlainTemplate, align
 from ragtruth.contradiction_words import has_number, is_stop
 from ragtruth.overlap import Words, words
 
-MOST_SLOTS = 2  # changed words tried for one sentence
+MOST_SLOTS = 1  # changed words tried for one sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +65,6 @@ class Reading:
     """What the observer says of one sentence, given its source sentence alone.
 
     Attributes:
-        first, last: Its tokens, [first, last).
-        weight: Of the source sentence.
-        source: The source sentence.
         log_p: (tokens,) log-probability of the written tokens [nats].
         log_top: (tokens,) log-probability of the likeliest tokens [nats].
         same: (tokens,) 1 where the likeliest token says the same (by its text), else 0.
@@ -75,10 +72,6 @@ class Reading:
             and how much log P gains on its own tokens and on the sentence's others [nats].
     """
 
-    first: int
-    last: int
-    weight: float
-    source: str
     log_p: list[float]
     log_top: list[float]
     same: list[int]
@@ -182,23 +175,14 @@ class Passes:
             prompt_part=np.full(len(prefix), -1), prompt_offsets=np.zeros((len(prefix), 2), int),
         )  # fmt: skip
 
-    def _score(self, tokens: Sequence[Tokens], label: str) -> list[Any]:
-        done = 0
-
-        def tell(n: int) -> None:
-            nonlocal done
-            done += n
-            print(f"  {label}: {done}/{len(tokens)}", flush=True)
-
-        return score(tokens, self._lm, self._settings, tell)
-
     def readings(self, todo: Sequence[Place]) -> list[Reading]:
         """Both kinds of passes for these sentences."""
         tokens = [self._tokens(p, p.source) for p in todo]
-        alone = self._score(tokens, "source sentence alone")
+        alone = score(tokens, self._lm, self._settings)
         tried = [self._doubtful(p, t, s) for p, t, s in zip(todo, tokens, alone, strict=True)]
         pairs = [(i, slot) for i, some in enumerate(tried) for slot in some]
-        changed = self._score([self._tokens(todo[i], s.changed) for i, s in pairs], "changed word")
+        altered = [self._tokens(todo[i], slot.changed) for i, slot in pairs]
+        changed = score(altered, self._lm, self._settings)
         gains: list[list[list[float]]] = [[] for _ in todo]
         for (i, slot), found in zip(pairs, changed, strict=True):
             more = found.log_p - alone[i].log_p
@@ -207,11 +191,10 @@ class Passes:
             gains[i].append(row)
         return [
             Reading(
-                first=p.first, last=p.last, weight=p.weight, source=p.source,
                 log_p=s.log_p.round(5).tolist(), log_top=s.top_p_log[:, 0].round(5).tolist(),
                 same=self._same(s.top_p_ids[:, 0], t.response_ids), gains=g,
             )
-            for p, t, s, g in zip(todo, tokens, alone, gains, strict=True)
+            for t, s, g in zip(tokens, alone, gains, strict=True)
         ]  # fmt: skip
 
     def _doubtful(self, place: Place, tokens: Tokens, found: Any) -> list[Slot]:

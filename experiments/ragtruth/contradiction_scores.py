@@ -15,7 +15,7 @@ from flowgauge.records import FloatArray
 from flowgauge.support.local import local_average
 from ragtruth.answers import Answer
 from ragtruth.baselines import Score, smooth, worst_tenth
-from ragtruth.contradiction_passes import Reading
+from ragtruth.contradiction_passes import Place, Reading
 from ragtruth.contradiction_words import (
     CLASSES,
     CONTENT,
@@ -28,7 +28,8 @@ from ragtruth.contradiction_words import (
 from ragtruth.overlap import words
 
 #: Columns that the passes add, all (time,).
-REGRET, ALONE, WEIGHT, GAIN, ELSEWHERE = "regret", "density alone", "weight", "gain", "gain elsewhere"  # fmt: skip  # noqa: E501
+REGRET, ALONE, GAIN, ELSEWHERE = READ = ("regret", "density alone", "gain", "gain elsewhere")
+WEIGHT = "weight of the source sentence"
 FORGONE, RANK = "favoured forgone", "rank among the favoured"
 #: Columns of whole sentences put on their tokens.
 TURNED, STRANGE = "negation turned", "number not in the source sentence"
@@ -64,35 +65,46 @@ def _bare(text: str) -> str:
     return text.strip().lower()
 
 
-def with_columns(answer: Answer, readings: Sequence[Reading], tokens: Rows) -> Answer:
-    """The answer with the columns of the passes and of the stored alternatives."""
+def with_columns(
+    answer: Answer, places: Sequence[Place], readings: Sequence[Reading] | None, tokens: Rows
+) -> Answer:
+    """The answer with the columns of its source sentences, alternatives and, if any, readings."""
     n = len(answer.start)
-    names = (REGRET, ALONE, WEIGHT, GAIN, ELSEWHERE, TURNED, STRANGE)
-    new = {name: np.full(n, np.nan) for name in names}
-    for r in readings:
-        here = slice(r.first, r.last)
+    new = {name: np.full(n, np.nan) for name in (WEIGHT, TURNED, STRANGE)}
+    for p in places:
+        text = answer.response[p.start : p.end]
+        turned = len(spans_of(text, NEGATION)) - len(spans_of(p.source, NEGATION))
+        new[WEIGHT][p.first : p.last] = p.weight
+        new[TURNED][p.first : p.last] = abs(turned)
+        _mark_numbers(answer, p, new[STRANGE])
+    new[FORGONE], new[RANK] = favoured(tokens)
+    if readings is not None:
+        new |= _read(answer, places, readings)
+    return replace(answer, columns={**answer.columns, **new})
+
+
+def _read(
+    answer: Answer, places: Sequence[Place], readings: Sequence[Reading]
+) -> dict[str, FloatArray]:
+    new = {name: np.full(len(answer.start), np.nan) for name in READ}
+    for p, r in zip(places, readings, strict=True):
+        here = slice(p.first, p.last)
         regret = np.array(r.log_top) - np.array(r.log_p)
         new[REGRET][here] = np.where(np.array(r.same) > 0, 0.0, regret)
         new[ALONE][here] = np.array(r.log_p) - answer.columns["log_q_nats"][here]
-        new[WEIGHT][here] = r.weight
         new[GAIN][here] = new[ELSEWHERE][here] = 0.0
         for start, end, own, other in r.gains:
             at = (answer.start < end) & (answer.end > start)
             new[GAIN][at] = np.fmax(new[GAIN][at], own)
             new[ELSEWHERE][at] = np.fmax(new[ELSEWHERE][at], other)
-        text = answer.response[answer.start[r.first] : answer.end[r.last - 1]]
-        new[TURNED][here] = abs(len(spans_of(text, NEGATION)) - len(spans_of(r.source, NEGATION)))
-        _mark_numbers(answer, r, new[STRANGE])
-    new[FORGONE], new[RANK] = favoured(tokens)
-    return replace(answer, columns={**answer.columns, **new})
+    return new
 
 
-def _mark_numbers(answer: Answer, r: Reading, column: FloatArray) -> None:
+def _mark_numbers(answer: Answer, place: Place, column: FloatArray) -> None:
     """1 on numbers that the source sentence, which has numbers, does not have; 0 on its own."""
-    theirs = {w for w, _, _ in spans_of(r.source, NUMBER)}
-    first, last = answer.start[r.first], answer.end[r.last - 1]
+    theirs = {w for w, _, _ in spans_of(place.source, NUMBER)}
     for span in spans_of(answer.response, NUMBER):
-        if theirs and first <= span[1] < last:
+        if theirs and place.start <= span[1] < place.end:
             column[tokens_of(answer, [span])] = float(span[0] not in theirs)
 
 
@@ -188,39 +200,42 @@ def baselines() -> list[Score]:
     ]
 
 
-def candidates() -> list[Score]:
-    """Candidates (a) to (d); token scores are averages over neighbouring tokens, like support."""
-    out = []
-    for kind in (CONTENT, NUMBER, NAME):
-        out.append(_score("a", f"largest regret, {kind}", of_class(kind, REGRET, np.max, -1.0)))
-    out += [
-        _score("a", "regret, mean", _mean(REGRET, -1.0)),
-        _score("a", "regret, worst tenth", _worst(REGRET, -1.0), _local(REGRET, -1.0)),
-        _score("a", "density alone, lowest, content", of_class(CONTENT, ALONE, np.min)),
-        _score("a", "density alone, worst tenth", _worst(ALONE, 1.0), _local(ALONE, 1.0)),
-        _score("a", "largest regret × weight of the source", _product(REGRET, WEIGHT)),
-        _score("a", "largest regret × drift", _product(REGRET, "drift_nats")),
+def without_passes() -> list[Score]:
+    """Candidates (b) and (c): they need the run alone."""
+    out = [
         _score("b", "rank, mean", _mean(RANK, -1.0)),
         _score("b", "rank, worst tenth", _worst(RANK, -1.0), _local(RANK, -1.0)),
         _score("b", "forgone, mean", _mean(FORGONE, -1.0)),
         _score("b", "forgone, worst tenth", _worst(FORGONE, -1.0), _local(FORGONE, -1.0)),
         _score("b", "largest forgone, content words", of_class(CONTENT, FORGONE, np.max, -1.0)),
+        _score("b", "largest forgone × weight of the source", _product(FORGONE, WEIGHT)),
     ]
+    columns = {"density": "density_nats", "pointer": "pointer", "support": "support"}
     for kind in CLASSES[1:]:
-        for label, column in (
-            ("density", "density_nats"),
-            ("pointer", "pointer"),
-            ("support", "support"),
-        ):
+        for label, column in columns.items():
             out.append(_score("c", f"lowest {label}, {kind}", of_class(kind, column, np.min)))
-    out += [
+    return [
+        *out,
         _score("c", "numbers in no document", absent(NUMBER)),
         _score("c", "names in no document", absent(NAME)),
         _score("c", "numbers not in the source sentence", _mean(STRANGE, -1.0)),
-        _score("c", "negation turned, mean", _mean(TURNED, -1.0), _local(TURNED, -1.0)),
+        _score("c", "negation turned", _mean(TURNED, -1.0), _local(TURNED, -1.0)),
+    ]
+
+
+def with_passes() -> list[Score]:
+    """Candidates (a) and (d); token scores are averaged over neighbouring tokens, like support."""
+    kinds = (CONTENT, NUMBER, NAME)
+    return [
+        *(_score("a", f"largest regret, {k}", of_class(k, REGRET, np.max, -1.0)) for k in kinds),
+        _score("a", "regret, mean", _mean(REGRET, -1.0)),
+        _score("a", "regret, worst tenth", _worst(REGRET, -1.0), _local(REGRET, -1.0)),
+        _score("a", "lowest density alone, content words", of_class(CONTENT, ALONE, np.min)),
+        _score("a", "density alone, worst tenth", _worst(ALONE, 1.0), _local(ALONE, 1.0)),
+        _score("a", "largest regret × weight of the source", _product(REGRET, WEIGHT)),
+        _score("a", "largest regret × drift", _product(REGRET, "drift_nats")),
         _score("d", "largest gain", of_class(CONTENT, GAIN, np.max, -1.0)),
-        _score("d", "gain, mean over tokens", _mean(GAIN, -1.0), _local(GAIN, -1.0)),
+        _score("d", "gain, mean", _mean(GAIN, -1.0), _local(GAIN, -1.0)),
         _score("d", "largest gain elsewhere", of_class(CONTENT, ELSEWHERE, np.max, -1.0)),
         _score("d", "largest gain × weight of the source", _product(GAIN, WEIGHT)),
     ]
-    return out

@@ -80,7 +80,7 @@ def _is_list_mark(text: str, start: int, end: int) -> bool:
     """ "3." at the start of a line, or the number of a passage: says nothing of the world."""
     line = text.rfind("\n", 0, start) + 1
     is_item = not text[line:start].strip() and text[end : end + 1] in (".", ")")
-    before = re.search(r"passages?\W*(?:\d+\W+(?:and|or|to|,|&)?\W*)*$", text[:start], re.I)
+    before = re.search(r"passages? ?\(?(?:\d+ ?(?:,|&|and|or|to) ?)*$", text[:start], re.I)
     return is_item or before is not None
 
 

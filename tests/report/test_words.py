@@ -73,7 +73,7 @@ def test_a_manifest_of_any_shape_becomes_lines() -> None:
         "blank": "",
     }
     assert provenance_lines(manifest) == [
-        ("a b › c › d", "1"),
+        ("a b › c", "d: 1"),
         ("a b › empty", "–"),
         ("rows", "1, 2"),
         ("parts › 0 › n", "1"),

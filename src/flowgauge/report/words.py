@@ -80,10 +80,12 @@ def provenance_lines(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _lines(path: tuple[str, ...], value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping) and (value or not path):
+    if isinstance(value, Mapping) and value and len(path) > 1:  # deep numbers on one line
+        yield " › ".join(path), "; ".join(f"{name}: {text}" for name, text in _lines((), value))
+    elif isinstance(value, Mapping) and (value or not path):
         for key, inner in value.items():
             yield from _lines((*path, str(key).replace("_", " ")), inner)
-    elif isinstance(value, list | tuple) and any(isinstance(v, Mapping | list) for v in value):
+    elif isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value):
         for number, inner in enumerate(value):
             yield from _lines((*path, str(number)), inner)
     elif isinstance(value, list | tuple):
@@ -97,4 +99,6 @@ def _text(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    if isinstance(value, list | tuple):
+        return "/".join(map(_text, value))
+    return str(round(value, 6)) if isinstance(value, float) else str(value)
