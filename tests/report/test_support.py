@@ -43,3 +43,8 @@ def test_only_a_support_below_the_threshold_is_unsupported() -> None:
 def test_support_line(supports: list[float | None], words: str) -> None:
     assert support_line(supports, 0.4) == words
     assert support_line(supports, None) == ""
+
+
+def test_a_calibration_moves_the_threshold_of_responses_alone() -> None:
+    view = support_view({"support": {"threshold": 0.5, "sentence_threshold": 0.2}})
+    assert (view.threshold, view.sentence_threshold) == (0.5, 0.2)

@@ -83,7 +83,10 @@ def render(run: RunView) -> str:
     support = support_view(run.manifest)
     data = index(measured, threshold=support.threshold)
     parts = blocks(
-        measured, run.table("tokens"), run.table("sentences"), threshold=support.threshold
+        measured,
+        run.table("tokens"),
+        run.table("sentences"),
+        threshold=support.sentence_threshold,
     )
     style, script = _style(), _script()
     return _template().render(
@@ -111,11 +114,16 @@ def render(run: RunView) -> str:
     )
 
 
+def _level(threshold: float | None) -> str:
+    return "" if threshold is None else str(print_level(threshold))
+
+
 def _settings(support: SupportView) -> dict[str, Any]:
     """What the script needs to know of the run's support."""
     return {
         "threshold": support.threshold,
-        "threshold_text": "" if support.threshold is None else print_level(support.threshold),
+        "threshold_text": _level(support.threshold),
+        "sentence_threshold_text": _level(support.sentence_threshold),
         "calibration": support.calibration,
         "missing": support.missing,
     }

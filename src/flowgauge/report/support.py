@@ -21,13 +21,15 @@ class SupportView:
     """What the page knows of the run's support.
 
     Attributes:
-        threshold: Support below this is called "unsupported"; None where the run has no support.
+        threshold: Support below this calls a response "unsupported"; None where the run has none.
+        sentence_threshold: The same of a sentence: a calibration speaks of responses alone.
         words: The run's own sentence on its support, "" for none.
         calibration: The sentence of the calibration on the user's labels, "" for none.
         missing: Why the run has no support; "" where it has.
     """
 
     threshold: float | None
+    sentence_threshold: float | None
     words: str
     calibration: str
     missing: str
@@ -45,11 +47,14 @@ def support_view(manifest: Mapping[str, Any]) -> SupportView:
     entry = manifest.get("support")
     if not isinstance(entry, Mapping):
         missing = str(manifest.get("support_missing") or MISSING)
-        return SupportView(threshold=None, words="", calibration="", missing=missing)
+        return SupportView(
+            threshold=None, sentence_threshold=None, words="", calibration="", missing=missing
+        )
     calibration = entry.get("calibration")
     said = calibration.get("words") if isinstance(calibration, Mapping) else None
     return SupportView(
         threshold=entry.get("threshold"),
+        sentence_threshold=entry.get("sentence_threshold", entry.get("threshold")),
         words=str(entry.get("words") or ""),
         calibration=str(said or ""),
         missing="",

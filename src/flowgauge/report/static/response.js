@@ -142,7 +142,7 @@ function drawLegend(record) {
     el("p", { class: "scale-note" }, "Density of a token, that many nats or more; against the source it is also underlined",
       record.labels.start.length ? el("span", null, "; ", el("span", { class: "label sample" }, "overlined"), " is labelled by people") : null, ".",
       record.sentences.unsupported && record.sentences.unsupported.some(Boolean)
-        ? el("span", null, " ", unsupportedTag(), ` and a line below: a sentence with support below ${supportSettings.threshold_text}.`) : null));
+        ? el("span", null, " ", unsupportedTag(), ` and a line below: a sentence with support below ${supportSettings.sentence_threshold_text}.`) : null));
 }
 
 function drawLabels(record) {
