@@ -75,9 +75,7 @@ def row(text, log_p, log_q, p, q):
 
 
 def test_favoured_by_hand():
-    written_best = row(
-        "a", 0.5, 0.1, [(1, "a", 0.5), (2, "b", 0.3)], [(2, "b", 0.3), (1, "a", 0.1)]
-    )
+    best = row("a", 0.5, 0.1, [(1, "a", 0.5), (2, "b", 0.3)], [(2, "b", 0.3), (1, "a", 0.1)])
     # b is favoured by 0.6 log 4; c is not among Q's: at most 0.15 there, and its share 0.2 log 4/3.
     beaten = row("d", 0.1, 0.2, [(2, "b", 0.6), (3, "c", 0.2)], [(4, "e", 0.3), (2, "b", 0.15)])
     respelt = row("b", 0.1, 0.2, [(2, " B", 0.6)], [(2, " B", 0.15)])
