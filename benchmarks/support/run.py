@@ -79,8 +79,8 @@ def measured(name: str, *, quick: bool) -> dict[str, Any]:
     heads = copy_heads(lm)
     rows = records()
     by_source = list(groups(rows).values())
-    different = [tokens_of(lm, g[0]) for g in by_source[: 3 if quick else 12]]
-    shared = [tokens_of(lm, r) for g in by_source[: 1 if quick else 3] for r in g[:6]]
+    different = [tokens_of(lm, g[0]) for g in by_source[: 3 if quick else 6]]
+    shared = [tokens_of(lm, r) for g in by_source[: 1 if quick else 2] for r in g[:6]]
     short = sorted(rows, key=lambda r: len(r.response) + len("".join(r.documents or ())))
     score(different[:1], lm, probe=SourcePointers(heads))
     out: dict[str, Any] = {}
@@ -90,11 +90,11 @@ def measured(name: str, *, quick: bool) -> dict[str, Any]:
                 "without": lambda some=some: score(some, lm),
                 "with": lambda some=some: score(some, lm, probe=SourcePointers(heads)),
             },
-            3 if quick else 7,
+            3 if quick else 5,
         )
         out[f"pointers_vs_without{kind}"] = round(ratio(seconds, "with", "without"), 3)
-    out["extra_mb"] = round(extra_mb(lm, long_record(lm, rows), heads, 1 if quick else 5), 1)
-    checked = [tokens_of(lm, r) for r in short[: 2 if quick else 12]]
+    out["extra_mb"] = round(extra_mb(lm, long_record(lm, rows), heads, 1 if quick else 3), 1)
+    checked = [tokens_of(lm, r) for r in short[: 2 if quick else 6]]
     out["max_abs_difference"] = float(f"{difference(lm, checked, heads):.2g}")
     out["heads"] = len(heads.heads)
     return out

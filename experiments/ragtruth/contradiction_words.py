@@ -5,7 +5,8 @@ sentence, a line, a list item or a quotation.
 """
 
 import re
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -54,6 +55,7 @@ def is_negation(word: str) -> bool:
     return _NEGATION.fullmatch(word) is not None
 
 
+@lru_cache(maxsize=4096)
 def spans_of(text: str, kind: str) -> list[tuple[str, int, int]]:
     """The words of one kind: lower-cased, with their characters.
 
@@ -63,17 +65,13 @@ def spans_of(text: str, kind: str) -> list[tuple[str, int, int]]:
         >>> spans_of("In Rome, 2 cats did not eat.", NEGATION)
         [('not', 20, 23)]
     """
-    out = []
-    for word, start, end in words(text):
-        is_kind = {
-            CONTENT: not is_stop(word),
-            NUMBER: has_number(word) and not _is_list_mark(text, start, end),
-            NAME: text[start].isupper() and not _BEGINS.search(text[:start]) and len(word) > 1,
-            NEGATION: is_negation(word),
-        }[kind]
-        if is_kind:
-            out.append((word, start, end))
-    return out
+    rule = _RULES[kind]
+    return [(w, start, end) for w, start, end in words(text) if rule(w, text, start, end)]
+
+
+def _is_name(word: str, text: str, start: int) -> bool:
+    before = text[max(start - 40, 0) : start]  # more would only cost time
+    return text[start].isupper() and len(word) > 1 and not _BEGINS.search(before)
 
 
 def _is_list_mark(text: str, start: int, end: int) -> bool:
@@ -82,6 +80,14 @@ def _is_list_mark(text: str, start: int, end: int) -> bool:
     is_item = not text[line:start].strip() and text[end : end + 1] in (".", ")")
     before = re.search(r"passages? ?\(?(?:\d+ ?(?:,|&|and|or|to) ?)*$", text[:start], re.I)
     return is_item or before is not None
+
+
+_RULES: dict[str, Callable[[str, str, int, int], bool]] = {
+    CONTENT: lambda word, text, start, end: not is_stop(word),
+    NUMBER: lambda word, text, start, end: has_number(word) and not _is_list_mark(text, start, end),
+    NAME: lambda word, text, start, end: _is_name(word, text, start),
+    NEGATION: lambda word, text, start, end: is_negation(word),
+}
 
 
 def tokens_of(answer: Answer, spans: list[tuple[str, int, int]]) -> BoolArray:

@@ -2,7 +2,7 @@
 
 On random tokens repeated twice, a copy head looks from each place of the second copy to the place
 after its first occurrence: at the token it is about to write. The mean attention that a head pays
-there is its induction score (Olsson et al. 2022); the heads with the largest are the copy heads.
+there is its induction score [olsson:22]; the heads with the largest are the copy heads.
 """
 
 import json
