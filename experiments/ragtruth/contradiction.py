@@ -193,7 +193,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=HERE.parents[1] / "runs" / "ragtruth")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     parser.add_argument("--observer", default="smollm2-135m")
-    parser.add_argument("--most", type=int, default=60, help="responses of each other kind that "
+    parser.add_argument("--most", type=int, default=30, help="responses of each other kind that "
                         "get passes (0: no passes)")  # fmt: skip
     parser.add_argument("--report", action="store_true", help="look at the reported half too")
     parser.add_argument("--replicates", type=int, default=1000)

@@ -62,6 +62,7 @@ _POINTER_COLUMNS = (
     "pointer_start",
     "pointer_end",
     "local_fraction",
+    "copied_words",
     "support",
 )
 _SENTENCE_COLUMNS = (

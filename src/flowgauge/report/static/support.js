@@ -1,4 +1,4 @@
-// Support, pointer and local fraction: numbers and words for a token, its sentence and the response.
+// Support and its parts: numbers and words for a token, its sentence and the response.
 
 const UNSUPPORTED = "⚠ unsupported";
 const supportSettings = readJson("support");
@@ -37,9 +37,11 @@ const SUPPORT_ROWS = [
     words: "attention on the same token in the documents; mean over the tokens" },
   { name: "local fraction", token: "local_fraction", whole: "flow_fraction", show: share, range: "",
     words: "share of the surprise that the source explains: around the token, in the sentence, in all" },
+  { name: "copied words", token: "copied_words", whole: "copied_words", show: (n) => String(n ?? "–"), range: "",
+    words: "longest run of words around it that stands in a document as written, at most 8" },
 ];
 
-// The three numbers of token j, of its sentence and of the response; null where the run has none.
+// Support and its parts for token j, of its sentence and of the response; null where the run has none.
 function supportTable(record, j) {
   const at = (column, k) => (column && k !== null ? column[k] : null);
   const i = sentenceOf(record, j);
