@@ -108,3 +108,9 @@ def test_too_few_and_a_run_without_a_name():
     run = ordinary_run(manifest={})
     with pytest.raises(RunError, match="the run some does not name its model; measure it again"):
         keep_constants(run, constants_of_run(run))
+
+
+def test_constants_are_those_of_the_models_own_law():
+    told = {"model": {"name": "toy", "fingerprint": "f1"}, "law": "continuous cache (weight 0.5)"}
+    with pytest.raises(SettingsError, match="measured under the law 'continuous cache"):
+        constants_of_run(ordinary_run(manifest=told))

@@ -78,8 +78,13 @@ def constants_of_run(run: Run, text: str = "") -> Constants:
         text: What they are, in a few words; by default their number and the run's name.
 
     Raises:
-        SettingsError: Fewer than 30 responses with a source.
+        SettingsError: Fewer than 30 responses with a source, or another law than the model's own.
     """
+    if run.manifest.get("law", "model") != "model":
+        raise SettingsError(
+            f"the run {run.name} was measured under the law {run.manifest['law']!r}; constants are "
+            "kept for the model's own law: measure the responses again without --law"
+        )
     rows = run.table("records").to_pylist()
     used = [r["id"] for r in rows if r["status"] == "measured" and r["source"] != "nothing"]
     columns = []
