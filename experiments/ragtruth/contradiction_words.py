@@ -6,13 +6,13 @@ sentence, a line, a list item or a quotation.
 
 import re
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
 from ragtruth.answers import Answer
 from ragtruth.metrics import BoolArray
-from ragtruth.overlap import words
+from ragtruth.overlap import stop_words, words
 
 _NUMBER = re.compile(
     r".*\d.*|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(thir|four|fif|six|"
@@ -25,14 +25,6 @@ _NEGATION = re.compile(
 _BEGINS = re.compile(r"(?:^|[.!?:\n*•\-–—(\"“]|\d[.)])\s*$")
 CONTENT, NUMBER, NAME, NEGATION = "content words", "numbers", "names", "negations"
 CLASSES = (CONTENT, NUMBER, NAME, NEGATION)
-
-
-@cache
-def stop_words() -> frozenset[str]:
-    """scikit-learn's list."""
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-    return frozenset(ENGLISH_STOP_WORDS)
 
 
 def has_number(word: str) -> bool:

@@ -4,7 +4,7 @@ Thresholds come from the choosing half and travel to the reporting half. All sco
 judged on the same draws of sources, so differences to support are paired.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,23 +90,16 @@ def by_group(scores: Columns, groups: Mapping[str, tuple[Marked, BoolArray]], dr
     return out
 
 
-def kind_groups(s: Sheet) -> dict[str, tuple[Marked, BoolArray]]:
-    """Responses with a span of each kind against those without any span."""
-    anything = s.marked_responses().positive
+def kind_groups(s: Sheet, marked: Callable[..., Marked]) -> dict[str, tuple[Marked, BoolArray]]:
+    """Items in a span of each kind against those outside all spans.
+
+    `marked` is the sheet's `marked_responses` or `marked_tokens`.
+    """
+    anything = marked().positive
     groups = {}
     for kind in s.kinds:
-        marked = s.marked_responses(kind)
-        groups[kind] = (marked, marked.positive | ~anything)
-    return groups
-
-
-def token_kind_groups(s: Sheet) -> dict[str, tuple[Marked, BoolArray]]:
-    """Tokens in a span of each kind against those outside all spans."""
-    anything = s.marked_tokens().positive
-    groups = {}
-    for kind in s.kinds:
-        marked = s.marked_tokens(kind)
-        groups[kind] = (marked, marked.positive | ~anything)
+        one = marked(kind)
+        groups[kind] = (one, one.positive | ~anything)
     return groups
 
 
@@ -139,8 +132,8 @@ def halves(choose: Sheet, report: Sheet | None, replicates: int, seed: int) -> N
             rows = judge(scores, marked, draws, thresholds[what])
             thresholds[what] = thresholds_of(rows)
             here[what] = {**counts(marked), "sources": len(s.sources), "scores": rows}
-        here["kinds"] = by_group(s.responses, kind_groups(s), draws)
-        here["token_kinds"] = by_group(s.tokens, token_kind_groups(s), draws)
+        here["kinds"] = by_group(s.responses, kind_groups(s, s.marked_responses), draws)
+        here["token_kinds"] = by_group(s.tokens, kind_groups(s, s.marked_tokens), draws)
         here["generators"] = by_group(s.responses, generator_groups(s), draws)
         here["refusals"] = by_group(s.responses, refusal_groups(s), draws)
         out[half] = here

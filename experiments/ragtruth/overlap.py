@@ -24,7 +24,8 @@ def words(text: str) -> Words:
 
 
 @cache
-def _stop_words() -> frozenset[str]:
+def stop_words() -> frozenset[str]:
+    """scikit-learn's list of English words without content of their own."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     return frozenset(ENGLISH_STOP_WORDS)
@@ -33,7 +34,7 @@ def _stop_words() -> frozenset[str]:
 def found_words(response: Words, documents: tuple[Words, ...]) -> FloatArray:
     """(word,) 1 where a content word stands in a document, 0 where not, nan for stop words."""
     known = {w for document in documents for w, _, _ in document}
-    stop = _stop_words()
+    stop = stop_words()
     return np.array([np.nan if w in stop else float(w in known) for w, _, _ in response])
 
 

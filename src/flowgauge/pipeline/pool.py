@@ -9,7 +9,6 @@ treatment would tell them apart, and the test would no longer be valid.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,16 +16,11 @@ from flowgauge.anytime import exchangeable_evidence
 from flowgauge.errors import DistributionError
 from flowgauge.models.protocol import LanguageModel
 from flowgauge.pipeline.prepare import Prepared, prepare
+from flowgauge.pipeline.settings import Settings
 from flowgauge.records import FailedRow, FloatArray, Record
 from flowgauge.scores import log_likelihood
 from flowgauge.scores.plan import Context
 from flowgauge.text import Template, source_key, source_of, with_source_of
-
-if TYPE_CHECKING:
-    from flowgauge.pipeline.settings import Settings
-
-#: With fewer counter-sources the p-value cannot reach 0.05.
-MIN_POOL = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +65,7 @@ class Pool:
         items: Sequence[Prepared],
         lm: LanguageModel,
         template: Template,
-        settings: "Settings",
+        settings: Settings,
     ) -> list[PoolEvidence | None]:
         """Evidence for each item; None where it has too few counter-sources that fit."""
         contexts: list[Context] = []
@@ -91,7 +85,7 @@ class Pool:
         ]
 
     def _counter_contexts(
-        self, item: Prepared, lm: LanguageModel, template: Template, settings: "Settings"
+        self, item: Prepared, lm: LanguageModel, template: Template, settings: Settings
     ) -> tuple[list[int], list[Context]]:
         own, kind = source_key(item.record), source_of(item.record)
         rows: list[int] = []

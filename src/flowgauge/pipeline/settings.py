@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flowgauge.errors import SettingsError
-from flowgauge.pipeline.pool import MIN_POOL
 from flowgauge.scores import Law, ModelLaw, ScoreSettings
 from flowgauge.text import Omit, Reference
+
+#: With fewer counter-sources the p-value cannot reach 0.05.
+MIN_POOL = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
