@@ -185,8 +185,10 @@ class TokenScores:
 
     def __post_init__(self) -> None:
         time = len(self.log_p)
-        for name in self.__slots__[:-1]:
+        for name in self.__slots__:
             value = getattr(self, name)
+            if name == "pointers":  # absent, or made beside these columns from the same tokens
+                value = value.mass if value is not None else self.log_p
             wanted = len(self.orders) if name == "orders" else time
             if len(value) != wanted:
                 raise ShapeError(f"{name} has {len(value)} rows, {wanted} were needed")

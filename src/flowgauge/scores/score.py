@@ -67,7 +67,7 @@ def score(
         lm: The model.
         settings: See `ScoreSettings`.
         advance: Told the number of records finished since the last call.
-        probe: Looks inside the prompted passes (`flowgauge.lens.CopyHeads`).
+        probe: Looks inside the prompted passes (`flowgauge.lens.SourcePointers`).
         law: Which law P is; the model's own by default. Q is always the model's own.
 
     Returns:

@@ -34,7 +34,7 @@ const SUPPORT_ROWS = [
   { name: "support", token: "support", whole: "support", show: nats, range: "0…1",
     words: "how well the text stands on its sources, as this observer sees it" },
   { name: "pointer", token: "pointer", whole: "pointer", show: nats, range: "0…1",
-    words: "attention on the same token in the documents; mean over the tokens" },
+    words: "attention on the same token in the prompt; mean over the tokens" },
   { name: "local fraction", token: "local_fraction", whole: "flow_fraction", show: share, range: "",
     words: "share of the surprise that the source explains: around the token, in the sentence, in all" },
   { name: "copied words", token: "copied_words", whole: "copied_words", show: (n) => String(n ?? "–"), range: "",
