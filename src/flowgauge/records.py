@@ -31,29 +31,36 @@ class Author(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How a response was drawn from the model's law.
+    """How a response was drawn from the model's law; transformers' names and order.
 
     Args:
         temperature: Divides the logits; 0 means greedy.
         top_k: Only the k likeliest tokens were allowed; 0 means all.
         top_p: Only the smallest set of tokens with this mass was allowed; 1 means all.
+        min_p: Only tokens with at least this share of the likeliest one's probability; 0 means all.
+        repetition_penalty: Divides positive and multiplies negative logits of the tokens that
+            stand in the prompt or the response already; 1 means none.
     """
 
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.temperature >= 0 or self.top_k < 0 or not 0 < self.top_p <= 1:
+        is_way = 0 <= self.temperature < float("inf") and self.top_k >= 0
+        is_way = is_way and 0 < self.top_p <= 1 and 0 <= self.min_p <= 1
+        if not is_way or not 0 < self.repetition_penalty < float("inf"):
             raise SettingsError(
-                f"{self} is no way to sample: temperature ≥ 0, top_k ≥ 0 and "
-                "0 < top_p ≤ 1 are needed"
+                f"{self} is no way to sample: temperature ≥ 0, top_k ≥ 0, 0 < top_p ≤ 1, "
+                "0 ≤ min_p ≤ 1 and repetition_penalty > 0 are needed"
             )
 
     @property
     def is_plain(self) -> bool:
         """Whether tokens were drawn from the model's law itself, unchanged."""
-        return self.temperature == 1.0 and self.top_k == 0 and self.top_p == 1.0
+        return self == Sampling()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

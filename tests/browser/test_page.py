@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from browser.waiting import wait_until
 from report.example_run import (
     EMOJI_RESPONSE,
     HOSTILE,
@@ -71,7 +72,8 @@ def token(page: "Page", j: int) -> Any:
 
 def wait_until_chosen(page: "Page", beginning: str) -> None:
     """The address changes after the click that asks for it, so the page needs a moment."""
-    page.wait_for_function(
+    wait_until(
+        page,
         """beginning => document.querySelector('.item[aria-current="true"] .item-id')
             .textContent.startsWith(beginning)""",
         arg=beginning,
@@ -175,7 +177,7 @@ def test_hostile_text_stays_text(html: str, open_page: Open) -> None:
 def test_the_check_for_noise_can_fail(html: str, open_page: Open) -> None:
     page = open_page(html)
     page.evaluate("console.error('planted'); alert('planted')")
-    page.wait_for_function("true")
+    page.wait_for_timeout(50)
     assert open_page.noise == ["planted", "dialog: planted"]
     open_page.noise.clear()
 
@@ -345,7 +347,7 @@ def test_deep_links(html: str, open_page: Open) -> None:
     page.evaluate("location.hash = '#id=%E0%A4%A'")
     page.locator("#chosen .notice:has-text('%E0%A4%A')").wait_for()
     page.evaluate("history.go(-3)")
-    page.wait_for_function("!document.querySelector('#chosen > .notice')")
+    wait_until(page, "!document.querySelector('#chosen > .notice')")
     assert page.locator(".question").inner_text().startswith("What should I bring")
 
 

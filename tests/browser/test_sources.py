@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from browser.waiting import wait_until
 from report.example_run import (
     BEE_DOCUMENTS,
     BEE_RESPONSE,
@@ -112,7 +113,8 @@ def in_sight(page: "Page", selector: str) -> bool:
 
 def wait_in_sight(page: "Page", selector: str) -> None:
     """Waits for a scroll of the documents to end with the mark inside their box."""
-    page.wait_for_function(
+    wait_until(
+        page,
         """selector => {
             const mark = document.querySelector(selector);
             if (!mark) return false;
@@ -284,7 +286,7 @@ def test_a_sentence_marks_its_sources_with_a_line_between(
             assert text.startswith(ranks.text_content())
         if sentence["sources"]:
             wait_in_sight(page, "mark.best")
-            page.wait_for_function(f"({LINK})() !== null")
+            wait_until(page, f"({LINK})() !== null")
             ends = page.evaluate(LINK)
             assert ends["from"] <= 6
             assert ends["to"] <= 6
@@ -294,7 +296,7 @@ def test_a_sentence_marks_its_sources_with_a_line_between(
             assert f"points most at document {best['document']}" in said
     page.keyboard.press("Escape")
     assert page.locator(".in-sentence, .source-sentence").count() == 0
-    page.wait_for_function(f"({LINK})() === null")
+    wait_until(page, f"({LINK})() === null")
 
 
 def test_the_line_follows_and_goes(run: ExampleRun, html: str, open_page: Open) -> None:
@@ -303,7 +305,7 @@ def test_the_line_follows_and_goes(run: ExampleRun, html: str, open_page: Open) 
     page.evaluate("document.querySelector('.reading').scrollIntoView()")
     token(page, strongest(run, 0, 1)).click()
     wait_in_sight(page, "mark.best")
-    page.wait_for_function(f"({LINK})() !== null")
+    wait_until(page, f"({LINK})() !== null")
 
     def settled() -> dict[str, float]:
         page.evaluate(
@@ -326,10 +328,10 @@ def test_the_line_follows_and_goes(run: ExampleRun, html: str, open_page: Open) 
     page.evaluate("document.querySelector('.reading').scrollIntoView()")
     scroller = page.locator(".document-scroll")
     scroller.evaluate("e => { e.scrollTop = e.scrollHeight; }")
-    page.wait_for_function(f"({LINK})() === null")  # the source sentence is out of sight
+    wait_until(page, f"({LINK})() === null")  # the source sentence is out of sight
     scroller.evaluate("e => { e.scrollTop = 0; }")
     page.evaluate("scrollTo(0, 0)")
-    page.wait_for_function(f"({LINK})() === null")  # the response is
+    wait_until(page, f"({LINK})() === null")  # the response is
     page.set_viewport_size({"width": 900, "height": 900})
     page.evaluate("document.querySelector('.reading').scrollIntoView()")
     assert page.evaluate(LINK) is None

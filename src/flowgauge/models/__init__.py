@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from flowgauge.models.protocol import Batch as Batch
+from flowgauge.models.protocol import Decoder as Decoder
 from flowgauge.models.protocol import LanguageModel as LanguageModel
 from flowgauge.models.protocol import Pass as Pass
 from flowgauge.models.protocol import Tap as Tap
@@ -26,6 +27,7 @@ _HOME = {
 __all__ = [
     "PRESETS",
     "Batch",
+    "Decoder",
     "HuggingFaceModel",
     "LanguageModel",
     "Pass",

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from flowgauge.errors import AlignmentError, ModelError, RecordError
+from flowgauge.models.decoding import JoinedDecoder, SeparateDecoder
 from flowgauge.models.heads import Head, find_head
-from flowgauge.models.protocol import Batch, Pass, Tap
+from flowgauge.models.protocol import Batch, Decoder, Pass, Tap
 from flowgauge.models.quiet import quiet_transformers
 from flowgauge.records import IntArray, Sampling
 from flowgauge.text.align import Encoding
@@ -167,6 +168,18 @@ class HuggingFaceModel:
                 f"the chat template of {self.name} refuses messages with the roles {roles}: {error}"
             ) from error
 
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """Tokens that end a text."""
+        ends = self._model.generation_config.eos_token_id
+        return (ends,) if isinstance(ends, int) else tuple(ends or ())
+
+    def detokenize(self, ids: Sequence[int]) -> str:
+        """Ids as one text; replacement marks where a character is not complete."""
+        return str(
+            self._tokenizer.decode([int(i) for i in ids], clean_up_tokenization_spaces=False)
+        )
+
     def token_text(self, ids: Sequence[int]) -> list[str]:
         """Each id as text; several ids of one character give replacement marks."""
         return [self._tokenizer.decode([int(i)]) for i in ids]
@@ -247,6 +260,35 @@ class HuggingFaceModel:
         ids = (torch.arange(1, n + 1) * 7919) % self.vocabulary_size
         return ids[None].to(self._model.device)
 
+    def decoder(self, prefixes: Sequence[IntArray]) -> Decoder:
+        """Several texts to be written side by side, each after its own prefix."""
+        kind = JoinedDecoder if self._can_join or len(prefixes) == 1 else SeparateDecoder
+        return kind(self._advance, prefixes)
+
+    def _advance(self, ids: torch.Tensor, more: dict[str, Any]) -> tuple[torch.Tensor, Any]:
+        ids = ids.to(self._model.device)
+        if self._head:
+            out = self._body(input_ids=ids, use_cache=True, **more)
+            return out.last_hidden_state[:, -1], out.cache
+        out = self._model(input_ids=ids, use_cache=True, logits_to_keep=1, **more)
+        return out.logits[:, -1], out.cache
+
+    @cached_property
+    def _can_join(self) -> bool:
+        """Whether rows of different lengths in one batch have the states that they have alone."""
+        ids = self._probe(12)[0].cpu().numpy()
+        prefixes, steps = (ids[:7], ids[4:7]), (ids[7:9], ids[9:11])
+        alone = SeparateDecoder(self._advance, prefixes)
+        try:
+            together = JoinedDecoder(self._advance, prefixes)
+            differ = [(alone.step(i), together.step(i)) for i in steps]
+        except (AttributeError, NotImplementedError, TypeError, ValueError, RuntimeError):
+            return False
+        tolerance = 1e-4 if self.precision == "float32" else 0.1
+        return all(
+            float((a - b).abs().max()) <= tolerance * float(a.abs().max()) for a, b in differ
+        )
+
     def _check_sharing(self) -> bool:
         """Whether a forked prefix gives the states of the whole row."""
         ids = self._probe(16)[0].cpu().numpy()
@@ -277,14 +319,15 @@ class HuggingFaceModel:
                 "temperature": sampling.temperature,
                 "top_k": sampling.top_k,
                 "top_p": sampling.top_p,
+                "min_p": sampling.min_p or None,
             }
+        if sampling.repetition_penalty != 1.0:
+            how["repetition_penalty"] = sampling.repetition_penalty
         with torch.inference_mode(), quiet_transformers(), torch.random.fork_rng():
             torch.manual_seed(int(rng.integers(2**31)))
             out = self._model.generate(
                 ids, attention_mask=torch.ones_like(ids), max_new_tokens=max_tokens, **how
             )
         drawn = out[0, ids.shape[1] :].cpu().numpy().astype(np.int64)
-        ends = self._model.generation_config.eos_token_id
-        ends = [ends] if isinstance(ends, int) else ends or []
-        stops = np.flatnonzero(np.isin(drawn, ends))
+        stops = np.flatnonzero(np.isin(drawn, self.end_ids))
         return drawn[: stops[0]] if len(stops) else drawn

@@ -63,6 +63,23 @@ class Tap(Protocol):
         ...
 
 
+class Decoder(Protocol):
+    """Rows of text at work, one token each a step."""
+
+    @property
+    def states(self) -> "torch.Tensor":
+        """(row, width) state of each row's last position; `logits` turns them into laws."""
+        ...
+
+    def step(self, ids: IntArray) -> "torch.Tensor":
+        """Append one token to each row; its states (row, width)."""
+        ...
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows alone, in this order."""
+        ...
+
+
 class LanguageModel(TextTokenizer, Protocol):
     """A next-token law with a tokenizer."""
 
@@ -121,6 +138,19 @@ class LanguageModel(TextTokenizer, Protocol):
 
     def token_text(self, ids: Sequence[int]) -> list[str]:
         """Each id as readable text."""
+        ...
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """Tokens that end a text."""
+        ...
+
+    def detokenize(self, ids: Sequence[int]) -> str:
+        """Ids as one text; replacement marks where a character is not complete."""
+        ...
+
+    def decoder(self, prefixes: Sequence[IntArray]) -> Decoder:
+        """Several texts to be written side by side, each after its own prefix."""
         ...
 
     def states(self, batch: Batch, tap: Tap | None = None) -> "list[torch.Tensor]":

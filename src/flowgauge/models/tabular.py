@@ -173,6 +173,19 @@ class TabularModel:
         """Letters."""
         return [string.ascii_lowercase[int(i)] for i in ids]
 
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """A text ends with the table, not with a token."""
+        return ()
+
+    def detokenize(self, ids: Sequence[int]) -> str:
+        """Letters."""
+        return "".join(self.token_text(ids))
+
+    def decoder(self, prefixes: Sequence[IntArray]) -> "_Rows":
+        """Texts written side by side; a row at the end of its table has the uniform law."""
+        return _Rows(self, prefixes)
+
     def states(self, batch: Batch, tap: Tap | None = None) -> list[torch.Tensor]:
         """Log-laws (keep, vocab) of the last `keep` positions of each row, float64.
 
@@ -206,3 +219,35 @@ class TabularModel:
             law = self.law(source, written)
             written.append(int(rng.choice(len(law), p=law)))
         return np.array(written, dtype=np.int64)
+
+
+class _Rows:
+    """Texts of a table at work; a state is a log-law."""
+
+    def __init__(self, model: TabularModel, prefixes: Sequence[IntArray]) -> None:
+        self._model = model
+        digits = [p[p >= model.vocabulary_size] for p in prefixes]
+        self._sources = [int(d[-1]) - model.vocabulary_size if len(d) else None for d in digits]
+        self._written: list[tuple[int, ...]] = [() for _ in prefixes]
+
+    @property
+    def states(self) -> torch.Tensor:
+        """(row, vocab) log-laws of the next letters, float64."""
+        uniform = np.full(self._model.vocabulary_size, 1 / self._model.vocabulary_size)
+        laws = [
+            uniform if len(w) >= self._model.steps else self._model.law(s, w)
+            for s, w in zip(self._sources, self._written, strict=True)
+        ]
+        with np.errstate(divide="ignore"):
+            return torch.from_numpy(np.log(np.array(laws)))
+
+    def step(self, ids: IntArray) -> torch.Tensor:
+        """Append one letter to each row."""
+        pairs = zip(self._written, ids.tolist(), strict=True)
+        self._written = [(*w, i) for w, i in pairs]
+        return self.states
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows alone, in this order."""
+        self._sources = [self._sources[i] for i in rows]
+        self._written = [self._written[i] for i in rows]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -113,11 +114,7 @@ def _joined(rows: list[Row], more: list[dict[str, Any]]) -> list[Row]:
 def _given(item: Prepared) -> dict[str, Any]:
     """The record as it came, and what was made of it."""
     record: Record = item.record
-    sampling = record.sampling and {
-        "temperature": record.sampling.temperature,
-        "top_k": record.sampling.top_k,
-        "top_p": record.sampling.top_p,
-    }
+    sampling = record.sampling and asdict(record.sampling)
     return {
         "row": item.row,
         "id": record.id,

@@ -5,17 +5,15 @@ security policy lets this one script run and nothing load, so even markup that g
 stay dead. The script is plain JavaScript, in the files of static/ in the order of SCRIPTS.
 """
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
+from flowgauge.report.assets import join_script, page_template, policy_hash, read_static
 from flowgauge.report.digits import print_level
 from flowgauge.report.embed import embed_json
 from flowgauge.report.payload import (
@@ -35,6 +33,7 @@ from flowgauge.report.words import headline, provenance_lines, remainder
 SCRIPTS = (
     "dom.js",
     "numbers.js",
+    "columns.js",
     "data.js",
     "characters.js",
     "places.js",
@@ -45,11 +44,14 @@ SCRIPTS = (
     "link.js",
     "choices.js",
     "panel.js",
+    "plot.js",
     "curve.js",
     "sentences.js",
     "verdict.js",
+    "reading.js",
     "list.js",
     "overview.js",
+    "theme.js",
     "page.js",
 )
 
@@ -109,8 +111,8 @@ def render(run: RunView) -> str:
         blocks=((row, embed_json(block)) for row, block in parts),
         style=style,
         script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=policy_hash(style),
+        script_hash=policy_hash(script),
     )
 
 
@@ -140,30 +142,16 @@ def _levels(alphas: list[float | None]) -> str:
     return ", ".join(print_level(alpha) for alpha in sorted({a for a in alphas if a is not None}))
 
 
-def _read(name: str) -> str:
-    return (files("flowgauge.report") / "static" / name).read_text(encoding="utf-8")
-
-
 @cache
 def _template() -> Template:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_read("page.html"))
+    return page_template(read_static("page.html"))
 
 
 @cache
 def _style() -> Markup:
-    return Markup(_read("page.css"))
+    return Markup(read_static("page.css"))
 
 
 @cache
 def _script() -> Markup:
-    body = "\n".join(_read(name) for name in SCRIPTS)
-    return Markup(f'(function () {{\n"use strict";\n{body}\n}})();')
-
-
-def _hash(text: str) -> str:
-    """The text's hash as a content security policy writes it."""
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+    return join_script(read_static(name) for name in SCRIPTS)

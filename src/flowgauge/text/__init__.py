@@ -6,6 +6,7 @@ Knows tokenizers only through a small protocol; imports no model and no torch.
 from flowgauge.text.align import Encoding as Encoding
 from flowgauge.text.align import TextTokenizer as TextTokenizer
 from flowgauge.text.align import align as align
+from flowgauge.text.align import align_prefixes as align_prefixes
 from flowgauge.text.check import check_record as check_record
 from flowgauge.text.compose import ChatTemplate as ChatTemplate
 from flowgauge.text.compose import Composition as Composition
@@ -32,6 +33,7 @@ __all__ = [
     "Template",
     "TextTokenizer",
     "align",
+    "align_prefixes",
     "check_record",
     "parse_record",
     "read_records",

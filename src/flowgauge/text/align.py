@@ -129,6 +129,33 @@ def align(
     return _finish(record_id, composition, response, tokenizer, prompted, reference, notes)
 
 
+def align_prefixes(record_id: str, composition: Composition, tokenizer: TextTokenizer) -> Tokens:
+    """Tokens that stand before a response yet to be written; both laws go on from there.
+
+    Raises:
+        AlignmentError: One of the prefixes has no token and the model no law for that.
+
+    Example:
+        >>> from flowgauge.models import TabularModel
+        >>> from flowgauge.records import Record
+        >>> from flowgauge.text import Omit, PlainTemplate
+        >>> model = TabularModel.random(sources=2, vocabulary=3, length=2, seed=0)
+        >>> c = PlainTemplate().compose(Record(id="1", question="1", response=""), Omit())
+        >>> align_prefixes("1", c, model).prompt_ids
+        array([4])
+    """
+    texts = composition.prompt, composition.reference
+    p, q = (_cut(tokenizer, text, "") for text in texts)
+    notes = ["the source is empty, so both laws are the same"] * (composition.source == "nothing")
+    found = _finish(record_id, composition, "", tokenizer, p, q, notes)
+    if found.left_out:
+        raise AlignmentError(
+            "the reference has no token before the response and the model no BOS token, so it has "
+            "no law for the first token; give an instruction or a question beside the documents"
+        )
+    return found
+
+
 def _separate(
     tokenizer: TextTokenizer, composition: Composition, response: str, p: _Joint, q: _Joint
 ) -> tuple[_Joint, _Joint]:
@@ -191,6 +218,8 @@ def _finish(
 
 def _covering(offsets: IntArray, response: str) -> IntArray:
     """Offsets without gaps: white space that a tokenizer trims belongs to the token after it."""
+    if not response:
+        return offsets
     if len(offsets) == 0:
         raise AlignmentError(f"the response {response[:40]!r} has no token of this model")
     covered = offsets.copy()

@@ -79,7 +79,8 @@ def _sampling(row: Mapping[str, Any]) -> Sampling | None:
         return Sampling(**value)
     except TypeError:
         raise RecordError(
-            f"sampling is {value!r:.80}, an object with temperature, top_k, top_p was needed"
+            f"sampling is {value!r:.80}, an object with temperature, top_k, top_p, min_p or "
+            "repetition_penalty was needed"
         ) from None
 
 

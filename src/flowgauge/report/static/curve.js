@@ -1,9 +1,8 @@
 // The flow F along the response, with its compensator A, A's band, the threshold of the evidence and
 // the first crossing; under it the density of each token. Drawn as SVG at the width it is given.
 
-const PLOT = { height: 250, left: 46, right: 14, top: 24, bars: 64, gap: 44, foot: 40 };
-
-function drawCurve(record, nodes) {
+// shared: records that the scales hold too, so that curves side by side compare.
+function drawCurve(record, nodes, shared = [record]) {
   const holder = el("div", { class: "plot" });
   const figure = el("figure", { class: "curve" }, curveLegend(record), holder);
   let plot = null;
@@ -11,14 +10,14 @@ function drawCurve(record, nodes) {
   const draw = () => {
     const width = Math.floor(holder.clientWidth);
     if (width < 40 || (plot && plot.width === width)) return;
-    plot = plotCurve(record, width);
+    plot = plotCurve(record, width, shared);
     holder.replaceChildren(plot.root);
     show(shownToken());
   };
   const under = (event) => {
-    const n = record.tokens.position.length;
     const x = event.clientX - plot.root.getBoundingClientRect().left - PLOT.left;
-    return Math.max(0, Math.min(n - 1, Math.floor((x / (plot.width - PLOT.left - PLOT.right)) * n)));
+    const j = Math.floor((x / (plot.width - PLOT.left - PLOT.right)) * longest(shared));
+    return Math.max(0, Math.min(record.tokens.position.length - 1, j));
   };
   if (nodes.length) {
     holder.addEventListener("pointermove", (event) => event.pointerType !== "touch" && previewToken(under(event)));
@@ -29,13 +28,16 @@ function drawCurve(record, nodes) {
   return { figure, show };
 }
 
-function curveLegend(record) {
+function longest(records) {
+  return Math.max(...records.map((record) => record.tokens.position.length));
+}
+
+function curveLegend(record, hasDrift = record.tokens.compensator_nats.some((v) => v !== null)) {
   const key = (name, kind, text) => el("span", { class: "key" },
     svg("svg", { viewBox: "0 0 26 12", width: 26, height: 12, "aria-hidden": "true" },
       kind === "band" ? svg("rect", { x: 0, y: 1, width: 26, height: 10, class: "band" })
         : svg("path", { d: "M0 6H26", class: kind })),
     el("b", null, name), ` ${text}`);
-  const hasDrift = record.tokens.compensator_nats.some((v) => v !== null);
   return el("figcaption", { class: "keys" },
     key("F", "flow", "flow"),
     hasDrift ? key("A", "compensator", "compensator") : null,
@@ -48,28 +50,22 @@ function threshold(record) {
   return record.alpha > 0 ? -Math.log(record.alpha) : null;
 }
 
-function runningSum(values) {
-  let sum = 0;
-  return values.map((v) => (v === null || sum === null ? (sum = null) : (sum += v)));
-}
-
-function plotCurve(record, width) {
+function plotCurve(record, width, shared) {
   const t = record.tokens;
-  const n = t.position.length;
+  const n = longest(shared);
   const inner = width - PLOT.left - PLOT.right;
   const bottom = PLOT.top + PLOT.height;
   const x = (j) => PLOT.left + ((j + 0.5) / Math.max(n, 1)) * inner;
-  const y = scaleOf([...t.flow_nats, ...t.compensator_nats, 0, threshold(record)], bottom, PLOT.top);
+  const all = (name) => shared.flatMap((other) => other.tokens[name]);
+  const y = scaleOf([...all("flow_nats"), ...all("compensator_nats"), 0, ...shared.map(threshold)], bottom, PLOT.top);
   const barTop = bottom + PLOT.gap;
-  const bar = scaleOf([...t.density_nats, -0.5, 0.5], barTop + PLOT.bars, barTop);
+  const bar = scaleOf([...all("density_nats"), -0.5, 0.5], barTop + PLOT.bars, barTop);
   const height = barTop + PLOT.bars + PLOT.foot;
   const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": curveWords(record) });
   const plot = { root, width, x, y, cursor: svg("g", { class: "cursor" }) };
   fill(root, null, [
-    svg("defs", null, svg("clipPath", { id: "plot-area" },
-      svg("rect", { x: PLOT.left, y: PLOT.top, width: inner, height: PLOT.height }))),
     axes(y, width, PLOT.top, bottom, "flow [nats]", 5),
-    bandOf(record, x, y), lineOf(t.compensator_nats, x, y, "compensator"),
+    bandOf(t.compensator_nats, runningSum(t.variance_nats2), x, y), lineOf(t.compensator_nats, x, y, "compensator"),
     thresholdLine(record, y, width), lineOf(t.flow_nats, x, y, "flow"),
     axes(bar, width, barTop, barTop + PLOT.bars, "density [nats]", 3),
     bars(t.density_nats, x, bar, inner / Math.max(n, 1)), humanMarks(record, x, barTop + PLOT.bars + 3, inner / Math.max(n, 1)),
@@ -80,87 +76,9 @@ function plotCurve(record, width) {
   return plot;
 }
 
-function scaleOf(values, from, to) {
-  const finite = values.filter((v) => v !== null && Number.isFinite(v));
-  const low = Math.min(...finite);
-  const high = Math.max(...finite);
-  const pad = (high - low || 1) * 0.06;
-  const [a, b] = [low < 0 ? low - pad : low, high + pad];
-  const scale = (v) => from + ((Math.max(a, Math.min(b, v)) - a) / (b - a)) * (to - from);
-  scale.domain = [a, b];
-  return scale;
-}
-
-function ticks([low, high], wanted) {
-  const rough = (high - low) / wanted;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((k) => k * power).find((s) => s >= rough);
-  const result = [];
-  for (let k = Math.ceil(low / step); k * step <= high; k += 1) result.push(k * step);
-  return { values: result, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
-}
-
-function axes(scale, width, top, bottom, name, wanted) {
-  const { values, digits } = ticks(scale.domain, wanted);
-  const g = svg("g", { class: "axis" },
-    svg("text", { x: 0, y: top - 12, class: "axis-name" }, name));
-  for (const v of values) {
-    g.append(svg("line", { x1: PLOT.left, x2: width - PLOT.right, y1: scale(v), y2: scale(v), class: v === 0 ? "zero" : "grid" }),
-      svg("text", { x: PLOT.left - 8, y: scale(v) + 4, "text-anchor": "end" }, fixed(v, digits)));
-  }
-  return g;
-}
-
-function positionAxis(n, x, top, width) {
-  const g = svg("g", { class: "axis" },
-    svg("text", { x: width - PLOT.right, y: top + 36, "text-anchor": "end", class: "axis-name" }, "position in the response [tokens]"));
-  if (n === 0) return g;
-  for (const v of ticks([0, Math.max(n - 1, 1)], Math.max(2, Math.min(8, width / 90))).values)
-    if (Number.isInteger(v) && v < n) g.append(svg("text", { x: x(v), y: top + 20, "text-anchor": "middle" }, String(v)));
-  return g;
-}
-
-function lineOf(values, x, y, kind) {
-  let path = `M${PLOT.left} ${y(0).toFixed(1)}`;
-  let broken = false;
-  values.forEach((v, j) => {
-    if (v === null) { broken = true; return; }
-    path += `${broken ? "M" : "L"}${x(j).toFixed(1)} ${y(v).toFixed(1)}`;
-    broken = false;
-  });
-  return svg("path", { d: path, class: kind, "clip-path": "url(#plot-area)" });
-}
-
-function bandOf(record, x, y) {
-  const { compensator_nats: a, variance_nats2: v } = record.tokens;
-  const [low, high] = y.domain;
-  const clip = (value) => y(Math.max(low, Math.min(high, value))).toFixed(1);
-  const upper = [`${PLOT.left} ${clip(0)}`];
-  const lower = [`${PLOT.left} ${clip(0)}`];
-  runningSum(v).forEach((sum, j) => {
-    if (sum === null || a[j] === null) return;
-    const half = 1.96 * Math.sqrt(Math.max(sum, 0));
-    upper.push(`${x(j).toFixed(1)} ${clip(a[j] + half)}`);
-    lower.push(`${x(j).toFixed(1)} ${clip(a[j] - half)}`);
-  });
-  return svg("path", { d: `M${upper.concat(lower.reverse()).join("L")}Z`, class: "band" });
-}
-
 function thresholdLine(record, y, width) {
   const c = threshold(record);
   return c === null ? null : svg("line", { x1: PLOT.left, x2: width - PLOT.right, y1: y(c), y2: y(c), class: "threshold" });
-}
-
-function bars(density, x, y, step) {
-  const g = svg("g", { class: "bars" });
-  const wide = Math.max(step * 0.72, 0.8);
-  density.forEach((d, j) => {
-    if (d === null) return;
-    const kind = level(d) === 0 ? "neutral" : d > 0 ? "plus" : "minus";
-    const [top, foot] = [y(Math.max(d, 0)), y(Math.min(d, 0))];
-    g.append(svg("rect", { x: (x(j) - wide / 2).toFixed(1), y: top.toFixed(1), width: wide.toFixed(1), height: Math.max(foot - top, 1).toFixed(1), class: kind }));
-  });
-  return g;
 }
 
 function humanMarks(record, x, y, step) {
@@ -198,6 +116,7 @@ function moveCursor(record, plot, j) {
 function curveWords(record) {
   const n = record.tokens.position.length;
   if (n === 0) return "No token of this response was scored.";
+  if (threshold(record) === null) return `Flow along the response: ${nats(record.flow_nats)} nats after ${count(n, "token", "tokens")}, compensator ${nats(record.compensator_nats)} nats.`;
   const at = record.first_crossing;
   const crossed = at === null ? "it never reaches" : `at position ${at} the evidence reaches`;
   return `Flow along the response: ${nats(record.flow_nats)} nats after ${count(n, "token", "tokens")}, `

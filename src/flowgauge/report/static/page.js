@@ -50,72 +50,17 @@ function choose(parts, i) {
   const record = readResponse(i);
   forgetResponse();
   state.response = i;
-  const { text, nodes } = drawResponse(record);
-  const { panel, show } = drawPanel(record);
-  const curve = drawCurve(record, nodes);
-  tokenWatchers.add(show).add(curve.show).add(markToken(nodes));
-  const words = drawChoices(record, text, nodes);
-  const documents = drawDocuments(record);
-  const link = documents && documents.scroller ? drawLink(nodes, documents.scroller) : null;
+  const reading = drawReading(record);
   const step = (way) => {
     const { shown } = parts.list;
     const next = shown[(shown.indexOf(i) + way + shown.length) % shown.length];
     if (next !== undefined) location.hash = linkTo(index.id[next]);
   };
-  byId("chosen").replaceChildren(
-    drawHead(record, step),
-    drawVerdict(record),
-    el("section", { class: `card reading${documents ? " with-documents" : ""}`, "aria-label": "Response, documents and flow" },
-      el("div", { class: "reading-main" },
-        el("h3", null, "Response"), drawLegend(record), words, text, drawLabels(record)),
-      el("div", { class: "side" }, documents && documents.node, panel),
-      el("div", { class: "reading-curve" }, el("h3", null, "Flow along the response"), curve.figure),
-      link && link.root),
-    drawSentences(record, nodes),
-    drawDetails(record));
-  parts.showLink(link);
+  byId("chosen").replaceChildren(drawHead(record, step), ...reading.parts);
+  parts.showLink(reading.link);
   parts.list.mark(i);
   parts.overview.mark(i);
   chooseToken(firstToken(record));
-}
-
-function markToken(nodes) {
-  let marked = null;
-  let stop = null;
-  return (j) => {
-    if (marked) marked.classList.remove("here");
-    marked = j === null ? null : nodes[j];
-    if (marked) marked.classList.add("here");
-    if (state.token === null || nodes[state.token] === stop) return;
-    if (stop) { stop.tabIndex = -1; stop.setAttribute("aria-selected", "false"); }
-    stop = nodes[state.token];
-    stop.tabIndex = 0;
-    stop.setAttribute("aria-selected", "true");
-  };
-}
-
-function startTheme() {
-  const button = byId("theme");
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const current = () => document.documentElement.dataset.theme || (dark.matches ? "dark" : "light");
-  const say = () => {
-    const other = current() === "dark" ? "Light" : "Dark";
-    button.textContent = `◐ ${other}`;
-    button.setAttribute("aria-label", `${other} theme`);
-  };
-  try {
-    const kept = localStorage.getItem("flowgauge-theme");
-    if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
-  } catch { /* a page from a file may have no storage */ }
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    const next = current() === "dark" ? "light" : "dark";
-    document.documentElement.dataset.theme = next;
-    try { localStorage.setItem("flowgauge-theme", next); } catch { /* as above */ }
-    say();
-  });
-  dark.addEventListener("change", say);
-  say();
 }
 
 start();

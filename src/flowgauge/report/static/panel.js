@@ -37,12 +37,12 @@ function tokenPanel(record, j) {
       number("drift", "drift_nats", at("drift_nats")),
       number("variance", "variance_nats2", at("variance_nats2"), "nats²"),
       number("entropy of P", "entropy_p_nats", at("entropy_p_nats")),
-      number("entropy of Q", "entropy_q_nats", at("entropy_q_nats")),
+      t.entropy_q_nats ? number("entropy of Q", "entropy_q_nats", at("entropy_q_nats")) : null,
       number("flow so far", "flow_nats", at("flow_nats")),
       number("compensator so far", "compensator_nats", at("compensator_nats"))),
-    el("div", { class: "laws" },
+    t.alternatives_p ? el("div", { class: "laws" },
       lawTable(record, j, "p", "With the source, P"),
-      lawTable(record, j, "q", "Without it, Q")),
+      lawTable(record, j, "q", "Without it, Q")) : null,
   ].filter(Boolean);
 }
 

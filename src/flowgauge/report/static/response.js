@@ -92,6 +92,22 @@ function walkTokens(record, text, nodes) {
   });
 }
 
+// The chosen or previewed token is outlined; the chosen one is the text's stop of the tab key.
+function markToken(nodes) {
+  let marked = null;
+  let stop = null;
+  return (j) => {
+    if (marked) marked.classList.remove("here");
+    marked = j === null ? null : nodes[j];
+    if (marked) marked.classList.add("here");
+    if (state.token === null || nodes[state.token] === stop) return;
+    if (stop) { stop.tabIndex = -1; stop.setAttribute("aria-selected", "false"); }
+    stop = nodes[state.token];
+    stop.tabIndex = 0;
+    stop.setAttribute("aria-selected", "true");
+  };
+}
+
 // Keys bring the token into sight; a pointer is where the reader looks already.
 function focusToken(nodes, j, byPointer) {
   nodes[j].focus({ preventScroll: byPointer });
@@ -142,7 +158,7 @@ function drawLegend(record) {
     el("p", { class: "scale-note" }, "Density of a token, that many nats or more; against the source it is also underlined",
       record.labels.start.length ? el("span", null, "; ", el("span", { class: "label sample" }, "overlined"), " is labelled by people") : null, ".",
       record.sentences.unsupported && record.sentences.unsupported.some(Boolean)
-        ? el("span", null, " ", unsupportedTag(), ` and a line below: a sentence with support below ${supportSettings.sentence_threshold_text}.`) : null));
+        ? el("span", null, " ", unsupportedTag(), ` and a line below: a sentence with support below ${record.support_settings.sentence_threshold_text}.`) : null));
 }
 
 function drawLabels(record) {

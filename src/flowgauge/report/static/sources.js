@@ -39,7 +39,7 @@ function drawDocuments(record) {
 function documentsHint(record) {
   if (!record.documents.length) return "Retrieval brought nothing, so the source is empty.";
   if (hasPointers(record)) return "Choose a word of the response to see where it comes from, or a document to see what it fed.";
-  const { missing } = supportSettings;
+  const { missing } = record.support_settings;
   return missing ? `No source pointers in this run: ${missing}` : "No source pointers for this response: none of its words is tied to a place.";
 }
 

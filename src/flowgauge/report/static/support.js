@@ -1,7 +1,6 @@
 // Support and its parts: numbers and words for a token, its sentence and the response.
 
 const UNSUPPORTED = "⚠ unsupported";
-const supportSettings = readJson("support");
 
 function unsupportedTag(kind) {
   return el("span", { class: `unsupported-word ${kind || ""}` }, UNSUPPORTED);
@@ -22,12 +21,13 @@ function sentenceOf(record, j) {
 }
 
 function supportWords(record) {
-  if (supportSettings.missing) return `None in this run: ${supportSettings.missing}`;
+  const settings = record.support_settings;
+  if (settings.missing) return `None in this run: ${settings.missing}`;
   if (record.support === null || record.support === undefined)
     return (record.documents || []).length ? "None for this response; the notes on its row say why." : "None: this response has no documents.";
-  const low = index.unsupported[state.response];
-  return el("span", null, `${nats(record.support)}, ${low ? "below" : "not below"} the threshold ${supportSettings.threshold_text}: `,
-    low ? unsupportedTag() : "supported", ". ", supportSettings.calibration);
+  const low = record.is_unsupported;
+  return el("span", null, `${nats(record.support)}, ${low ? "below" : "not below"} the threshold ${settings.threshold_text}: `,
+    low ? unsupportedTag() : "supported", ". ", settings.calibration);
 }
 
 const SUPPORT_ROWS = [

@@ -55,7 +55,7 @@ function supportFigures(record) {
   const figures = [["Support, 0…1", "support"], ["Pointer, 0…1", "pointer"]]
     .filter(([, name]) => typeof record[name] === "number")
     .map(([title, name]) => figure(title, name, nats(record[name])));
-  if (index.unsupported[state.response]) figures[0].append(unsupportedTag());
+  if (record.is_unsupported) figures[0].append(unsupportedTag());
   return figures;
 }
 
