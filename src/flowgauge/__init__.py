@@ -3,6 +3,7 @@
     lm  = fg.load_model("smollm2-135m")
     run = fg.measure("answers.jsonl", lm)
     fg.decide(run["r1"].flow, alpha=0.01)
+    for step in fg.generate("Who came?", lm): print(step.text, step.density)
     print(fg.support("Who came?", ["Ann came."], "Ann came. Bob did not."))
 
 Names load when they are first used, so `import flowgauge` stays fast.
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowgauge.anytime import decide as decide
+    from flowgauge.live import generate as generate
     from flowgauge.models import TabularModel as TabularModel
     from flowgauge.models import load_model as load_model
     from flowgauge.pipeline.measuring import measure as measure
@@ -49,6 +51,7 @@ _HOME = {
     "Turn": "records",
     "Verdict": "records",
     "decide": "anytime",
+    "generate": "live",
     "load_model": "models",
     "measure": "pipeline",
     "open_run": "store",
@@ -72,6 +75,7 @@ __all__ = [
     "Turn",
     "Verdict",
     "decide",
+    "generate",
     "load_model",
     "measure",
     "open_run",

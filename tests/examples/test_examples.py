@@ -22,7 +22,10 @@ def run(name):
 
 def test_every_example_is_run():
     names = {p.name for p in EXAMPLES.glob("*.py")}
-    assert names == {"rag_answer.py", "exact_world.py", "pool_test.py", "rate_distortion.py"}
+    assert names == {
+        "rag_answer.py", "exact_world.py", "pool_test.py", "rate_distortion.py",
+        "watch_generate.py",
+    }  # fmt: skip
 
 
 def test_rag_answer():
@@ -48,3 +51,13 @@ def test_rate_distortion():
     rates = [float(x) for x in re.findall(r"R (\d\.\d{4})", run("rate_distortion.py"))]
     assert rates == sorted(rates, reverse=True)
     assert len(rates) == 5
+
+
+def test_watch_generate():
+    ends = re.findall(
+        r"(\d+) tokens, (-?\d+\.\d) nats; (.+)$", run("watch_generate.py"), re.MULTILINE
+    )
+    assert len(ends) == 2
+    for tokens, nats, why in ends:
+        assert (int(tokens) == 60) == (why == "full")
+        assert (float(nats) >= 8.0) == (why == "the monitor sufficient stopped it")

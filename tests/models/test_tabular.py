@@ -134,6 +134,40 @@ def test_generate_draws_from_the_table():
     assert again[0].tolist() == again[1].tolist()
 
 
+def test_a_decoder_has_the_laws_of_its_rows():
+    model = TabularModel.random(sources=3, vocabulary=3, length=3, seed=0)
+    prefixes = [model.tokenize(t).ids for t in ("0", "c2", "", "ab", "01")]
+    sources = [0, 2, None, None, 1]
+    decoder, rows = model.decoder(prefixes), [()] * 5
+
+    def same():
+        wanted = [model.law(s, r) for s, r in zip(sources, rows, strict=True)]
+        found = torch.softmax(model.logits(decoder.states), -1).numpy()
+        np.testing.assert_allclose(found, wanted, atol=1e-14)
+        assert decoder.states.dtype == torch.float64
+
+    same()
+    assert torch.equal(decoder.step(ids(0, 1, 2, 0, 1)), decoder.states)
+    rows = [(0,), (1,), (2,), (0,), (1,)]
+    same()
+    decoder.keep([4, 1, 2])
+    rows, sources = [rows[i] for i in (4, 1, 2)], [sources[i] for i in (4, 1, 2)]
+    same()
+    decoder.step(ids(2, 2, 0))
+    rows = [(*r, i) for r, i in zip(rows, (2, 2, 0), strict=True)]
+    same()
+    decoder.step(ids(0, 0, 0))
+    # At the end of the table nothing is known of what comes.
+    np.testing.assert_allclose(torch.softmax(decoder.states, -1).numpy(), 1 / 3, atol=1e-15)
+
+
+def test_a_table_ends_without_a_token_and_writes_letters():
+    model = TabularModel.random(sources=2, vocabulary=3, length=2, seed=0)
+    assert model.end_ids == ()
+    assert model.detokenize([2, 0, 1]) == "cab"
+    assert model.detokenize(ids()) == ""
+
+
 def test_what_it_cannot_do_it_says():
     model = TabularModel.random(sources=2, vocabulary=3, length=2, seed=0)
     with pytest.raises(RecordError, match="more than 2 tokens, the length of this table"):

@@ -1,5 +1,8 @@
 """`measure`: one bad row stops nothing, batches change nothing, resumed is uninterrupted."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from pipeline.worlds import deaf_stories, every_record, stories, tiny_gpt2, world
@@ -10,6 +13,7 @@ from flowgauge.errors import InputError, RecordError, RunExistsError, RunMismatc
 from flowgauge.records import ORDERS, Label
 from flowgauge.scores import ScoreSettings
 from flowgauge.store import open_run
+from flowgauge.text import parse_record
 
 NUMBERS = (
     "log_p_nats", "log_q_nats", "density_nats", "flow_nats", "drift_nats", "compensator_nats",
@@ -338,7 +342,7 @@ def test_the_record_travels_whole():
         turns=(Turn(role="user", content="hé"),),
         reasoning="because",
         author=Author.OBSERVER,
-        sampling=Sampling(temperature=0.5, top_k=3),
+        sampling=Sampling(temperature=0.5, top_k=3, min_p=0.1, repetition_penalty=1.2),
         labels=(Label(start=0, end=1, kind="baseless"),),
         meta={"model": "x", "score": [1, 2]},
     )
@@ -347,10 +351,27 @@ def test_the_record_travels_whole():
     assert row["documents"] == ["d#"]
     assert row["labels"] == [{"start": 0, "end": 1, "kind": "baseless"}]
     assert row["turns"] == '[{"role": "user", "content": "hé"}]'
-    assert row["sampling"] == '{"temperature": 0.5, "top_k": 3, "top_p": 1.0}'
+    sampling = {"temperature": 0.5, "top_k": 3, "top_p": 1.0, "min_p": 0.1}
+    assert json.loads(row["sampling"]) == {**sampling, "repetition_penalty": 1.2}
     assert row["meta"] == '{"model": "x", "score": [1, 2]}'
     assert (row["reasoning"], row["instruction"]) == ("because", "%")
     assert row["author"] == "observer"
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [None, Sampling(), Sampling(temperature=0.5, top_k=3, top_p=0.9, min_p=0.1),
+     Sampling(temperature=0, repetition_penalty=1.2)],
+)  # fmt: skip
+def test_the_way_of_sampling_travels_to_the_disk_and_back(sampling, tmp_path):
+    model = TabularModel.random(sources=2, vocabulary=3, length=2, seed=0)
+    row = {"id": "r", "response": "ab", "question": "1"}
+    record = parse_record({**row, "sampling": sampling and asdict(sampling)})
+    assert record.sampling == sampling
+    measure([record], model, out=tmp_path / "run")
+    kept = open_run(tmp_path / "run")["r"].record["sampling"]
+    again = parse_record({**row, "sampling": kept and json.loads(kept)})
+    assert again.sampling == sampling
 
 
 class Shout:

@@ -9,7 +9,7 @@ from text.toy_tokenizers import byte_level, dropping, space_adding
 from flowgauge.errors import AlignmentError
 from flowgauge.models import TabularModel, load_model
 from flowgauge.records import Record
-from flowgauge.text import Composition, Omit, PlainTemplate, align
+from flowgauge.text import Composition, Omit, PlainTemplate, align, align_prefixes
 
 STORIES = None
 
@@ -253,3 +253,65 @@ def test_the_story_model_reads_the_joint_text(response):
     joint = lm.tokenize("Once there was a dog.\n" + response).ids.tolist()
     assert [*found.prompt_ids[1:].tolist(), *found.response_ids.tolist()] == joint
     assert found.notes == ()
+
+
+def before(prompt, reference, tokenizer, **more):
+    return align_prefixes("r", composed(prompt, reference, **more), tokenizer)
+
+
+@pytest.mark.parametrize("name", sorted(TOKENIZERS))
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(prompt=TEXTS, reference=TEXTS)
+def test_what_stands_before_a_response_is_the_prefixes_own_tokens(name, prompt, reference):
+    tokenizer = TOKENIZERS[name]
+    bos = [tokenizer.bos_id] if tokenizer.adds_bos else []
+    if not bos and not (prompt and reference):
+        with pytest.raises(AlignmentError, match="no token before the response"):
+            before(prompt, reference, tokenizer)
+        return
+    found = before(prompt, reference, tokenizer)
+    assert found.prompt_ids.tolist() == [*bos, *tokenizer.tokenize(prompt).ids.tolist()]
+    assert found.reference_ids.tolist() == [*bos, *tokenizer.tokenize(reference).ids.tolist()]
+    assert found.response_ids.shape == (0,)
+    assert found.offsets.shape == (0, 2)
+    assert len(found.prompt_part) == len(found.prompt_offsets) == len(found.prompt_ids)
+    assert (found.left_out, found.record_id) == (0, "r")
+
+
+def test_what_stands_before_a_response_is_what_stands_before_a_given_one():
+    documents = ("One 😀 dog.", "Two cats")
+    record = Record(id="r", question="Who?\n", documents=documents, response="Dogs.")
+    for tokenizer in (stories(), byte_level(bos=True, adds_bos=True), byte_level()):
+        composition = PlainTemplate().compose(record, Omit())
+        alone = align_prefixes("r", composition, tokenizer)
+        given_one = align("r", composition, record.response, tokenizer)
+        for name in ("prompt_ids", "reference_ids", "prompt_part", "prompt_offsets"):
+            assert np.array_equal(getattr(alone, name), getattr(given_one, name)), name
+        assert alone.notes == given_one.notes == ()
+
+
+def test_a_response_to_come_needs_something_before_it_under_both_laws():
+    with_bos = byte_level(bos=True)
+    found = before("p", "", with_bos)
+    assert found.reference_ids.tolist() == [with_bos.bos_id]
+    assert found.prompt_ids[0] == with_bos.bos_id
+    assert any("BOS token stands before both" in n for n in found.notes)
+    assert before("", "", with_bos).prompt_ids.tolist() == [with_bos.bos_id]
+    for prompt, reference in (("p", ""), ("", "q"), ("", "")):
+        with pytest.raises(AlignmentError, match="give an instruction or a question beside"):
+            before(prompt, reference, byte_level())
+    model = TabularModel.random(sources=2, vocabulary=3, length=2, seed=0)
+    assert before("", "", model).prompt_ids.tolist() == []
+
+
+def test_the_bos_token_stands_once_before_a_response_to_come():
+    tokenizer = byte_level(bos=True, adds_bos=True)
+    chat, plain = before("<s>p", "<s>q", tokenizer), before("p", "q", tokenizer)
+    assert chat.prompt_ids.tolist() == plain.prompt_ids.tolist()
+    assert (chat.reference_ids == tokenizer.bos_id).sum() == 1
+
+
+def test_an_empty_source_is_remarked_before_a_response_to_come():
+    found = before("q", "q", byte_level(bos=True), source="nothing")
+    assert found.notes == ("the source is empty, so both laws are the same",)
+    assert before("q", "q", byte_level(bos=True)).notes == ()

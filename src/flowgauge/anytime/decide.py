@@ -25,6 +25,7 @@ def decide(
     author: Author = Author.SOMEBODY_ELSE,
     sampling: Sampling | None = None,
     is_models_law: bool = True,
+    is_sampled_law: bool = False,
 ) -> Verdict:
     """Which of the two laws the response contradicts, at any length [nats].
 
@@ -38,6 +39,8 @@ def decide(
         sampling: How the observer drew it; only plain sampling (temperature 1, no top-k, no top-p)
             draws from the law that was scored.
         is_models_law: Whether P is the observer's own law, not one made from it (a cache).
+        is_sampled_law: Whether P is the law under these very sampling settings, as it is where a
+            text was measured while it was drawn (`flowgauge.live.SamplingLaw`).
 
     Returns:
         The verdict: outcome, words, nulls, both evidences and their first crossings.
@@ -59,8 +62,8 @@ def decide(
     check_alpha(alpha)
     with_source = ville(e_process(flow.density), alpha)
     against = ville(_evidence_against_prompted(flow), alpha)
-    was_drawn = author is Author.OBSERVER and sampling is not None and sampling.is_plain
-    is_exact = was_drawn and is_models_law
+    is_plain = sampling is not None and sampling.is_plain and is_models_law
+    is_exact = author is Author.OBSERVER and (is_sampled_law or is_plain)
     outcome = _outcome(with_source, against)
     return Verdict(
         outcome=outcome,

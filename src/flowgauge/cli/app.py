@@ -190,6 +190,75 @@ def demo(
 
 
 @app.command()
+def generate(
+    question: Annotated[str, typer.Argument(help="What is asked, or how the text begins.")] = "",
+    model: Model = "smollm2-135m",
+    document: Annotated[
+        list[Path] | None,
+        typer.Option("--document", "-d", help="A text file the answer is to stand on; repeatable."),
+    ] = None,
+    instruction: Annotated[str, typer.Option(help="What stands before the documents.")] = "",
+    max_tokens: Annotated[int, typer.Option(help="Most tokens.")] = 256,
+    temperature: Annotated[float, typer.Option(help="Divides the logits; 0 is greedy.")] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Only the k likeliest tokens; 0 for all.")] = 0,
+    top_p: Annotated[float, typer.Option(help="Only the likeliest tokens of this mass.")] = 1.0,
+    min_p: Annotated[
+        float, typer.Option(help="Only tokens of this share of the likeliest one's probability.")
+    ] = 0.0,
+    repetition_penalty: Annotated[
+        float, typer.Option(help="Above 1: tokens that stand in the text already come less.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 0,
+    law: Annotated[
+        str,
+        typer.Option(
+            help="Laws measured: sampling (those the tokens were drawn from), or model (its own)."
+        ),
+    ] = "sampling",
+    monitor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Watch and say: grounded, not-from-source, change, loop, sufficient; with settings "
+            "as grounded:alpha=0.05. Repeatable."
+        ),
+    ] = None,
+    stop_on: Annotated[
+        list[str] | None, typer.Option(help="The same, and end the text when it speaks.")
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Shade the tokens as they come and draw the flow.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Save the text as a run in this folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a text with the model and measure it on the way."""
+    from flowgauge.cli.generate import monitors_of, prompt_record, run_generate
+    from flowgauge.models.load import load_model
+    from flowgauge.records import Sampling
+
+    run_generate(
+        prompt_record(question, document or (), instruction),
+        lambda: load_model(model),
+        sampling=Sampling(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+        ),
+        law=law,
+        monitors=monitors_of(monitor or (), stop_on or ()),
+        max_tokens=max_tokens,
+        seed=seed,
+        out=out,
+        live=live,
+        as_json=as_json,
+    )
+
+
+@app.command()
 def models(
     fetch: Annotated[
         str | None, typer.Option("--fetch", help="Download and convert a preset now.")

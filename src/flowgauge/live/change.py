@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from flowgauge.anytime import ShiryaevRoberts
 from flowgauge.anytime.decide import NULL_PROMPTED
-from flowgauge.errors import SettingsError, ShapeError
+from flowgauge.errors import DistributionError, SettingsError, ShapeError
 from flowgauge.live.event import Action, Event, note
 from flowgauge.live.monitor import Monitor
 from flowgauge.live.step import Step
@@ -43,7 +43,7 @@ class TiltedShiryaevRoberts:
     Example:
         >>> detector = TiltedShiryaevRoberts([-1.0, 1.0])
         >>> round(detector.update(-0.5, [0.0, 0.3]), 4), round(detector.update(-0.5, [0.0, 0.3]), 4)
-        (0.0479, 0.8338)
+        (0.0479, 0.9199)
     """
 
     __slots__ = ("_parts", "log_r", "orders")
@@ -62,10 +62,13 @@ class TiltedShiryaevRoberts:
 
         Raises:
             ShapeError: There is not one log moment per order.
+            DistributionError: The density or a log moment is NaN.
         """
         psi = np.asarray(log_moments, dtype=np.float64)
         if psi.shape != self.orders.shape:
             raise ShapeError(f"log_moments has shape {psi.shape}, {self.orders.shape} was needed")
+        if math.isnan(density) or np.isnan(psi).any():
+            raise DistributionError(f"density = {density} or log_moments = {psi} holds NaN")
         ratios = _log_e_values(density, psi, self.orders)
         logs = [part.update(float(x)) for part, x in zip(self._parts, ratios, strict=True)]
         self.log_r = float(log_mean_exp(np.array(logs)))
@@ -96,11 +99,11 @@ class Change(Monitor):
 
     Example:
         >>> import numpy as np
-        >>> monitor = Change(average_run_length=20)
+        >>> monitor = Change(average_run_length=100)
         >>> p, q = np.log([0.9, 0.1]), np.log([0.1, 0.9])
-        >>> text = [0] * 20 + [1] * 5
+        >>> text = ([0] * 9 + [1]) * 2 + [1] * 5
         >>> [j for j, token in enumerate(text) if monitor.update(p, q, token)]
-        [21, 23]
+        [21, 24]
     """
 
     name = "change"
@@ -166,12 +169,7 @@ class Change(Monitor):
 
 
 def _log_e_values(density: float, psi: FloatArray, orders: FloatArray) -> FloatArray:
-    """λı − ψ(λ) of one token, with the conventions of TiltedEProcess: 0·∞ and ∞/∞ count as 0.
-
-    NaN that came in stays NaN; one formed here becomes −∞.
-    """
+    """λı − ψ(λ) of one token; a factor that would be 0·∞ or ∞/∞ counts as 0, as in anytime."""
     with np.errstate(invalid="ignore"):
-        tilted = np.where(orders == 0.0, 0.0, orders * density)
-        ratios = tilted - psi
-    came = np.isnan(psi) | math.isnan(density)
-    return np.where(np.isnan(ratios) & ~came, -np.inf, ratios)
+        ratios = np.where(orders == 0.0, 0.0, orders * density) - psi
+    return np.where(np.isnan(ratios), -np.inf, ratios)

@@ -1,8 +1,10 @@
 """What a monitor says, and what is done then: an action is a function from the event to "stop?".
 
-note           keeps the event, goes on
-stop           keeps the event, ends the text
-your function  is called with the event; True ends the text
+    note           keeps the event, goes on
+    stop           keeps the event, ends the text
+    your function  is called with the event; True ends the text
+
+The event that is kept says whether the text was ended because of it.
 """
 
 from collections.abc import Callable, Mapping

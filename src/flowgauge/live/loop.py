@@ -11,6 +11,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -130,7 +131,7 @@ class Loop(Monitor):
                 "token was not measured (calibrate_loop does)."
             )
         return (
-            f"At most {self.false_alarms_per_1000:g} false alarms per 1,000 tokens: "
+            f"False alarms: at most {self.false_alarms_per_1000:g} per 1,000 tokens, "
             f"{self.measured_on}."
         )
 
@@ -211,7 +212,7 @@ def calibrate_loop(
         >>> rng = np.random.default_rng(0)
         >>> c = calibrate_loop([rng.exponential(size=100) for _ in range(80)])
         >>> round(c.threshold_nats, 3), c.alarmed, c.generations, round(c.upper_per_1000, 3)
-        (0.346, 3, 80, 0.943)
+        (0.406, 3, 80, 0.941)
     """
     columns = [_check_column(d, i) for i, d in enumerate(drifts)]
     _check_window(window)
@@ -245,23 +246,23 @@ def _allowed(n: int, tokens: int, rate: float, confidence: float) -> int:
     share = rate * tokens / (1000 * n) if n else 0.0
     if share >= 1:
         raise SettingsError(
-            f"{rate:g} alarms per 1,000 tokens would let every generation alarm (their mean length "
-            f"is {tokens / n:.0f} tokens), so no threshold is held back. Pass the first tokens of "
-            f"each, fewer than {1000 / rate:.0f}, or ask for a lower rate"
+            f"a rate of {rate:g} per 1,000 tokens would let every generation alarm (their mean "
+            f"length is {tokens / n:.0f} tokens), so no threshold is held back. Pass the first "
+            f"tokens of each, fewer than {1000 / rate:.0f}, or ask for a lower rate"
         )
-    if not share or (1 - share) ** n > 1 - confidence:
+    from scipy.stats import binom
+
+    bearable = int((binom.cdf(np.arange(n), n, share) <= 1 - confidence).sum())
+    if not bearable:
         needed = math.ceil(math.log1p(-confidence) / math.log1p(-share)) if share else None
         least = math.ceil(-1000 * math.log1p(-confidence) / rate)
         raise UnreachableError(
             f"{n} generations with {tokens} tokens came; "
             f"{f'{needed} of this mean length' if needed else f'about {least} tokens'} are needed "
-            f"to hold {rate:g} alarms per 1,000 tokens with confidence {confidence:g}. Generate "
+            f"to hold a rate of {rate:g} per 1,000 tokens with confidence {confidence:g}. Generate "
             "more, or ask for a higher rate or a lower confidence"
         )
-    from scipy.stats import binom
-
-    reached = binom.cdf(np.arange(n), n, share) <= 1 - confidence
-    return max(int(reached.sum()) - 1, 0)
+    return bearable - 1
 
 
 def _threshold(least: Sequence[float], allowed: int, window: int) -> float:
@@ -296,7 +297,7 @@ def _mean(drifts: Sequence[float]) -> float:
 def _deaths(means: Sequence[float], threshold: float) -> int:
     """How often a path of means falls to the threshold."""
     dead = [False, *(m <= threshold for m in means)]
-    return sum(now and not before for before, now in zip(dead, dead[1:], strict=False))
+    return sum(now and not before for before, now in pairwise(dead))
 
 
 def _check_window(window: int) -> int:

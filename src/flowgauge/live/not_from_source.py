@@ -58,7 +58,9 @@ class NotFromSource(Monitor):
     @property
     def promise(self) -> str:
         """The null hypothesis and the level."""
-        return f"Null: {NULL_PROMPTED}. If it holds, this speaks with chance {self.alpha:g} at most."
+        return (
+            f"Null: {NULL_PROMPTED}. If it holds, this speaks with chance {self.alpha:g} at most."
+        )
 
     def observe(self, step: Step) -> Event | None:
         """Take one token in; the event at the first crossing of log(1/alpha).

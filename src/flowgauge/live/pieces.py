@@ -1,5 +1,6 @@
 """The text that grows with each token: characters are given out once they are complete."""
 
+import copy
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -53,6 +54,13 @@ class Pieces:
             return ""
         before = self._lm.detokenize(self._ids[self._start : self._told])
         return self._give(self._lm.detokenize(self._ids[self._start :])[len(before) :])
+
+    def ended(self) -> "Pieces":
+        """The text as if it ended here, for a look at it; this one can go on."""
+        out = copy.copy(self)
+        out._spans = list(self._spans)
+        out.end()
+        return out
 
     def _give(self, piece: str) -> str:
         span = (len(self.text), len(self.text) + len(piece))

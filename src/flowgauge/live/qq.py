@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flowgauge.errors import InputError
-from flowgauge.records import FloatArray
+from flowgauge.records import FloatArray, Flow, IntArray
 
 if TYPE_CHECKING:
     from flowgauge.live.submartingale import SubmartingaleReport
@@ -67,9 +67,7 @@ class Balance:
     p_value: float | None
     absent: str = ""
 
-    @property
-    def words(self) -> str:
-        """Difference, error, z and p, or why there are none."""
+    def __str__(self) -> str:
         if self.z is None or self.p_value is None:
             return f"difference {self.difference.value:+.4g}; no test: {self.absent}"
         error = self.difference.standard_error
@@ -117,7 +115,8 @@ def balance(
     """Test that two sums over texts have one expectation [unit of the sums].
 
     Args:
-        observed, expected: (text,) the two sums.
+        observed: (text,) one sum.
+        expected: (text,) the other.
         sizes: (text,) as in `mean_over_texts`.
         scale: (text,) size of the numbers behind the sums, for round-off; |observed| + |expected|
             by default.
@@ -170,9 +169,7 @@ class Residuals:
     ks_p_value: float
     left_out: int
 
-    @property
-    def words(self) -> str:
-        """The finding as text."""
+    def __str__(self) -> str:
         without = f" ({self.left_out} more have Σv = 0)" if self.left_out else ""
         return (
             f"Residuals (F − A)/√Σv of {len(self.values)} texts{without} against N(0,1): mean "
@@ -230,6 +227,23 @@ def normal_residuals(residuals: Iterable[float]) -> Residuals:
     )
 
 
+def martingale_part(
+    flows: Sequence[Flow],
+) -> tuple[Residuals | None, Balance | None, list[str]]:
+    """Residuals, M_N² against Σv [nats²], and why one of them is absent."""
+    variance = [f.variance.sum() for f in flows if f.variance is not None]
+    if len(variance) < len(flows):
+        return None, None, ["residuals and variance: a flow has no variance"]
+    # M = F − A carries the round-off of F and A, which its square must not pass for spread.
+    ends = [(f.density.sum(), f.drift.sum()) for f in flows if f.drift is not None]
+    flow, drift = np.array(ends).T
+    identity = balance((flow - drift) ** 2, np.array(variance), scale=flow**2 + drift**2)
+    try:
+        return normal_residuals(f.residual for f in flows), identity, []
+    except InputError as error:
+        return None, identity, [f"residuals: {error}"]
+
+
 #: A neutral colour first, for viewers that do not know light-dark().
 STYLE = """
 :where(svg.qq:root) { color-scheme: light dark; }
@@ -239,7 +253,7 @@ STYLE = """
 .qq .small { font-size: 12px; fill: #67727f; fill: light-dark(#525e6d, #a2aebc); }
 .qq .grid { stroke: #8888; stroke: light-dark(#dde2e8, #2b3542); }
 .qq .line { stroke: #67727f; stroke: light-dark(#525e6d, #a2aebc); stroke-width: 1.5; }
-.qq .band { fill: #8884; fill: light-dark(#dde2e8, #2b3542); }
+.qq .band { fill: #8886; fill: light-dark(#cdd9e8, #33465f); }
 .qq .dot { fill: #3f7fc8; fill: light-dark(#1f5fae, #82b5f4); }
 """
 WIDTH, HEIGHT = 560.0, 460.0
@@ -271,12 +285,12 @@ def qq_svg(report: "SubmartingaleReport") -> str:
     points = found.points()
     x_ticks, y_ticks = _ticks(points[:, 0]), _ticks(points[:, 1:].ravel())
     xy = _Axes(x_ticks, y_ticks)
-    band = [*zip(points[:, 0], points[:, 2]), *zip(points[::-1, 0], points[::-1, 3])]
+    band = [*points[:, [0, 2]], *points[::-1, [0, 3]]]
     low, high = max(x_ticks[0], y_ticks[0]), min(x_ticks[-1], y_ticks[-1])
     shown = points[_thinned(points[:, 0])]
     some = "" if len(shown) == len(points) else f" ({len(shown)} drawn, the tails whole)"
     desc = (
-        f"{found.words} Each dot is one text{some}; the line is N(0,1); the band holds each dot by "
+        f"{found} Each dot is one text{some}; the line is N(0,1); the band holds each dot by "
         "itself with probability 95 % under N(0,1)."
     )
     return "\n".join(
@@ -287,7 +301,7 @@ def qq_svg(report: "SubmartingaleReport") -> str:
             f"<desc>{escape(desc)}</desc>",
             f"<style>{STYLE}</style>",
             f'<rect class="paper" width="{WIDTH:g}" height="{HEIGHT:g}"/>',
-            *xy.labels(found, some),
+            *xy.labels(found),
             *xy.grid(),
             f'<polygon class="band" points="{" ".join(xy.at(*point) for point in band)}"/>',
             f'<polyline class="line" points="{xy.at(low, low)} {xy.at(high, high)}"/>',
@@ -315,7 +329,7 @@ class _Axes:
         return "{:.1f},{:.1f}".format(*self.place(x, y))
 
     def dot(self, x: float, y: float) -> str:
-        return '<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="2.6"/>'.format(*self.place(x, y))
+        return '<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="2.3"/>'.format(*self.place(x, y))
 
     def grid(self) -> list[str]:
         lines = []
@@ -336,20 +350,20 @@ class _Axes:
             ]
         return lines
 
-    def labels(self, found: Residuals, some: str) -> list[str]:
+    def labels(self, found: Residuals) -> list[str]:
         numbers = (
-            f"{len(found.values)} texts{some}: mean {_signed(found.mean.value)}, standard "
-            f"deviation {found.standard_deviation:.3g}, Kolmogorov–Smirnov {p_words(found.ks_p_value)}"
+            f"{len(found.values)} texts: mean {_signed(found.mean.value)}, sd "
+            f"{found.standard_deviation:.3g}, Kolmogorov–Smirnov {p_words(found.ks_p_value)}"
         )
         middle, bottom = (LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM
         side = f"rotate(-90 16 {(TOP + bottom) / 2:g})"
         return [
-            f'<text x="{LEFT:g}" y="26" font-weight="650">Residuals (F − A)/√Σv of whole texts</text>',
+            f'<text x="{LEFT:g}" y="26" font-weight="650">Residuals (F − A)/√Σv of texts</text>',
             f'<text class="small" x="{LEFT:g}" y="47">{escape(numbers)}</text>',
             f'<text x="{middle:g}" y="{bottom + 40:g}" text-anchor="middle">normal quantile</text>',
             f'<text x="16" y="{(TOP + bottom) / 2:g}" text-anchor="middle" transform="{side}">'
             "residual</text>",
-            f'<circle class="dot" cx="{LEFT + 4:g}" cy="{HEIGHT - 16:g}" r="2.6"/>',
+            f'<circle class="dot" cx="{LEFT + 4:g}" cy="{HEIGHT - 16:g}" r="2.3"/>',
             f'<text class="small" x="{LEFT + 14:g}" y="{HEIGHT - 12:g}">a text</text>',
             f'<path class="line" d="M{LEFT + 76:g} {HEIGHT - 16:g}h20"/>',
             f'<text class="small" x="{LEFT + 102:g}" y="{HEIGHT - 12:g}">N(0,1)</text>',
@@ -369,7 +383,7 @@ def _ticks(values: FloatArray) -> list[float]:
     return [step * k for k in range(first, last + 1)]
 
 
-def _thinned(quantiles: FloatArray) -> FloatArray:
+def _thinned(quantiles: FloatArray) -> IntArray:
     """Indices of at most MOST_POINTS points, evenly along the axis, so that the tails stay."""
     if len(quantiles) <= MOST_POINTS:
         return np.arange(len(quantiles))

@@ -1,9 +1,9 @@
 """The law that tokens are really drawn from: temperature, top-k, top-p, min-p, repetition penalty.
 
-The processors are those of transformers, in the order that its `generate` applies them. Tokens drawn
-under such settings do not follow the model's own law, so the martingale statements are true of the
-transformed law alone. Q is transformed by the temperature only: a truncated Q could exclude a token
-that P allows, and log P/Q would be infinite.
+The processors are those of transformers, in the order that its `generate` applies them. Tokens
+drawn under such settings do not follow the model's own law, so the martingale statements are true
+of the transformed law alone. Q is transformed by the temperature only: a truncated Q could exclude
+a token that P allows, and log P/Q would be infinite.
 """
 
 from collections.abc import Sequence
@@ -44,14 +44,14 @@ class Transform:
         steps: list[Any] = []
         self.reads_text = sampling.repetition_penalty != 1.0
         if self.reads_text:
-            steps.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
+            steps.append(RepetitionPenaltyLogitsProcessor(float(sampling.repetition_penalty)))
         if sampling.temperature == 0:  # nothing more can change which token is the likeliest
             steps.append(TopKLogitsWarper(1))
         else:
             if sampling.temperature != 1.0:
                 steps.append(TemperatureLogitsWarper(float(sampling.temperature)))
             if sampling.top_k:
-                steps.append(TopKLogitsWarper(sampling.top_k))
+                steps.append(TopKLogitsWarper(int(sampling.top_k)))
             if sampling.top_p < 1.0:
                 steps.append(TopPLogitsWarper(sampling.top_p))
             if sampling.min_p > 0:
@@ -72,9 +72,9 @@ class Transform:
             return logits
         ids = torch.zeros((len(logits), 0), dtype=torch.int64)
         if self.reads_text:
-            longest = max(map(len, texts))
-            # A token counts once however often it stands in the text, so its first one may pad.
-            padded = [np.pad(t, (0, longest - len(t)), constant_values=t[0]) for t in texts]
+            longest, vocab = max(map(len, texts)), logits.shape[-1]
+            # The processor leaves out ids that are no next token, so one of them may pad.
+            padded = [np.pad(t, (0, longest - len(t)), constant_values=vocab) for t in texts]
             ids = torch.from_numpy(np.stack(padded))
         out: torch.Tensor = self._steps(ids.to(logits.device), logits.clone())
         return out

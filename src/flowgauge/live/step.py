@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
+from flowgauge.anytime.e_process import times
 from flowgauge.errors import DistributionError, ShapeError
 from flowgauge.flow import flow
-from flowgauge.math import entropy, kl_divergence, log_moment
+from flowgauge.math import entropy, kl_divergence, log_moment, relative_varentropy
 from flowgauge.records import ORDERS, FloatArray, Flow
 
 
@@ -30,7 +31,7 @@ class Step:
         text: The characters that it adds; "" while a character is not complete.
         log_p, log_q: Its log-probability under both laws [nats].
         density: log P/Q [nats].
-        flow: Running sum of the density, this token included [nats].
+        flow: Running sum of the density, this token included; −∞ stays −∞, whatever comes [nats].
         drift: KL(P‖Q) of the two laws it was drawn under [nats].
         compensator: Running sum of the drift [nats].
         variance: Var_P[log P/Q] [nats²].
@@ -94,17 +95,13 @@ class Meter:
                 f"log_p_row {p.shape}, log_q_row {q.shape} and token {token} came; two rows "
                 "(vocab,) of one vocabulary and a token inside it were needed"
             )
-        drift = max(float(kl_divergence(p, q)), 0.0)
-        possible = p > -np.inf
-        ratio = np.where(possible, p, 0.0) - np.where(possible, q, 0.0)
-        spread = np.where(possible, ratio - drift, 0.0) if math.isfinite(drift) else np.inf * p
         return self.enter(
             token,
             text,
             log_p=float(p[token]),
             log_q=float(q[token]),
-            drift=drift,
-            variance=float((np.exp(p) * spread**2).sum()) if math.isfinite(drift) else math.inf,
+            drift=float(kl_divergence(p, q)),
+            variance=float(relative_varentropy(p, q)),
             entropy_p=float(entropy(p)),
             entropy_q=float(entropy(q)),
             log_moments=np.asarray(log_moment(p, q, self.orders)),
@@ -117,10 +114,11 @@ class Meter:
         density = numbers["log_p"] - numbers["log_q"]
         if math.isnan(density):
             raise DistributionError(
-                f"token {token} at position {self._position} has probability 0 under both laws, so "
-                "their ratio is not defined. Check that the ids are those of this model's tokenizer."
+                f"token {token} at position {self._position} has probability 0 under both laws, "
+                "so their ratio is not defined. Check that the ids are those of this model's "
+                "tokenizer."
             )
-        self._flow += density
+        self._flow = times(self._flow, density)
         self._compensator += numbers["drift"]
         step = Step(
             position=self._position,

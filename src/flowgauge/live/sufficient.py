@@ -73,10 +73,10 @@ class Sufficient(Monitor):
     def promise(self) -> str:
         """That there is none, and what the forecast is."""
         return (
-            f"No null and no false-alarm rate: it measures when the flow reaches {self.nats:g} nats "
-            f"or the drift stays below {self.epsilon:g} for {self.window} tokens. The forecast is "
-            "Wald's expectation for texts drawn from P, exact up to the overshoot if the drift is "
-            "constant."
+            "No null and no false-alarm rate: it measures when the flow reaches "
+            f"{self.nats:g} nats or the drift stays below {self.epsilon:g} for {self.window} "
+            "tokens. The forecast is Wald's expectation for texts drawn from P, exact up to the "
+            "overshoot if the drift is constant."
         )
 
     def observe(self, step: Step) -> Event | None:
@@ -127,15 +127,8 @@ class Sufficient(Monitor):
 
     def _tell_flow(self, step: Step) -> Event:
         tokens = len(self._predictions)
-        kept = {
-            name: self._predictions[count - 1]
-            for name, count in (
-                ("predicted_tokens_at_window", self.window),
-                ("predicted_tokens_at_half", tokens // 2),
-            )
-            if 0 < count <= tokens
-        }
         after = {"predicted_tokens_at_window": self.window, "predicted_tokens_at_half": tokens // 2}
+        kept = {k: self._predictions[n - 1] for k, n in after.items() if 0 < n <= tokens}
         forecasts = ", ".join(f"{kept[k]:.3g} after {after[k]}" for k in kept)
         return self._tell(
             step.position,

@@ -39,6 +39,11 @@ class Prompt:
     composition: Composition
     tokens: Tokens
 
+    @property
+    def is_without_source(self) -> bool:
+        """Whether both laws read the same tokens, so that they are one."""
+        return np.array_equal(self.tokens.prompt_ids, self.tokens.reference_ids)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
@@ -84,16 +89,18 @@ class Text:
         self.columns: list[TokenScores] = []
         self.stopped_by = ""
 
-    def add(self, token: int, columns: TokenScores, ends: Sequence[int], most: int) -> Step:
-        """Take the token drawn and what is known of it."""
+    def add(
+        self, token: int, columns: TokenScores, ends: Sequence[int], room: tuple[int, str]
+    ) -> Step:
+        """Take the token drawn and what is known of it; `room` is most tokens and why."""
         self.ids.append(token)
         self.columns.append(columns)
         is_end = token in ends
         piece = self.pieces.end() if is_end else self.pieces.add(token)
         if is_end:
             self.stopped_by = END_TOKEN
-        elif len(self.ids) >= most:
-            self.stopped_by = MOST_TOKENS
+        elif len(self.ids) >= room[0]:
+            self.stopped_by = room[1]
             piece += self.pieces.end()
         step = self.meter.enter(token, piece, **_numbers(columns))
         self.steps.append(step)
@@ -107,9 +114,8 @@ class Text:
 
     def result(self, sampling: Sampling, law: str) -> Generated:
         """The text as it stands."""
-        self.pieces.end()
-        text = self.pieces.text
-        offsets = self.pieces.offsets
+        pieces = self.pieces.ended()
+        text, offsets = pieces.text, pieces.offsets
         more = len(self.ids) - len(offsets)  # an end token
         ends = np.full((more, 2), len(text), dtype=np.int64)
         record = replace(
@@ -192,23 +198,34 @@ class Writing:
         self._decoder.step(np.array([*ids, *ids], dtype=np.int64))
 
     def _logits(self) -> "torch.Tensor":
+        import torch
+
         states = self._decoder.states
         if self._buffer is None or len(self._buffer) != len(states):
             # The size of two rows over the vocabulary is reused, not asked for at every token.
             self._buffer = states.new_empty(len(states), self._lm.vocabulary_size)
-        return self._lm.logits(states, self._buffer)
+        both = self._lm.logits(states, self._buffer)
+        n = len(self.texts)
+        with torch.inference_mode():
+            for i, text in enumerate(self.texts):
+                # Two rows of a batch may differ in their last bits; without a source nothing may.
+                if text.prompt.is_without_source:
+                    both[n + i] = both[i]
+        return both
 
     def _so_far(self, text: Text) -> Any:
         if not self._transform.reads_text:
             return text.prompt.tokens.prompt_ids
         return np.concatenate((text.prompt.tokens.prompt_ids, np.array(text.ids, dtype=np.int64)))
 
-    def _room(self, text: Text) -> int:
-        if self._lm.context_length is None:
-            return self._most
-        tokens = text.prompt.tokens
-        used = max(len(tokens.prompt_ids), len(tokens.reference_ids))
-        return min(self._most, self._lm.context_length - used)
+    def _room(self, text: Text) -> tuple[int, str]:
+        """Most tokens of a text and what is said when it has them."""
+        if self._lm.context_length is not None:
+            tokens = text.prompt.tokens
+            used = max(len(tokens.prompt_ids), len(tokens.reference_ids))
+            if self._lm.context_length - used < self._most:
+                return self._lm.context_length - used, FULL_CONTEXT
+        return self._most, MOST_TOKENS
 
     @property
     def is_over(self) -> bool:
@@ -237,5 +254,5 @@ def _row(columns: TokenScores, i: int) -> TokenScores:
 
 def _stacked(columns: Sequence[TokenScores]) -> TokenScores:
     names = [f.name for f in fields(TokenScores) if f.name not in ("orders", "pointers")]
-    rows = {n: np.concatenate([getattr(c, n) for c in columns]) for n in names}
+    rows: dict[str, Any] = {n: np.concatenate([getattr(c, n) for c in columns]) for n in names}
     return TokenScores(orders=columns[0].orders, **rows)

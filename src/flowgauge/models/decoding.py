@@ -42,17 +42,24 @@ class JoinedDecoder:
             read = [forward(torch.from_numpy(prefixes[i])[None], {}) for i in firsts]
             self.states: torch.Tensor = torch.cat([read[k][0] for k in rows])
             self._lengths = torch.tensor([len(p) for p in prefixes])
-            self._cache = joined([cache for _, cache in read], rows)
-        longest = int(self._lengths.max())
-        self._mask = (torch.arange(longest) >= longest - self._lengths[:, None]).long()
+            caches = [cache for _, cache in read]
+            # A row alone keeps its cache as the model made it, whatever the layers hold.
+            first = rows[int(self._lengths.argmax())]
+            self._cache = caches[0] if len(rows) == 1 else joined(caches, rows, longest=first)
         self._is_attention = any(hasattr(layer, "keys") for layer in self._cache.layers)
+        most = int(self._lengths.max())
+        self._mask = (torch.arange(most) >= most - self._lengths[:, None]).long()
 
     def step(self, ids: IntArray) -> torch.Tensor:
         """Append one token to each row; states (row, width) of it."""
         more: dict[str, Any] = {"cache": self._cache}
         self._mask = torch.cat((self._mask, torch.ones(len(ids), 1, dtype=torch.int64)), 1)
         if self._is_attention and not bool(self._mask.all()):
-            more |= {"attention_mask": self._mask, "position_ids": self._lengths[:, None]}
+            device = self.states.device
+            more |= {
+                "attention_mask": self._mask.to(device),
+                "position_ids": self._lengths[:, None].to(device),
+            }
         with torch.inference_mode(), quiet_transformers():
             self.states, self._cache = self._forward(torch.from_numpy(ids)[:, None], more)
         self._lengths = self._lengths + 1
@@ -99,16 +106,17 @@ def check_prefixes(prefixes: Sequence[IntArray]) -> None:
             )
 
 
-def joined(caches: Sequence[Any], rows: Sequence[int], *, select: bool = False) -> Any:
+def joined(
+    caches: Sequence[Any], rows: Sequence[int], *, longest: int = 0, select: bool = False
+) -> Any:
     """One cache whose row r is that of `caches[rows[r]]`, padded on the left.
 
-    With `select`, `caches` is one cache and `rows` are rows of it.
+    `longest` is the place of the cache that has read most tokens. With `select`, `caches` is one
+    cache and `rows` are rows of it.
 
     Raises:
         TypeError: A layer holds neither keys and values nor recurrent states.
     """
-    lengths = [c.get_seq_length() for c in caches]
-    longest = int(np.argmax(lengths)) if not select else 0
     out = copy.copy(caches[longest])
     out.layers = [copy.copy(layer) for layer in caches[longest].layers]
     for i, layer in enumerate(out.layers):

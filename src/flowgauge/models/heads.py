@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from flowgauge.errors import ModelError
+from flowgauge.models.narrow import is_narrow, narrow_linear
 
 
 class Head:
@@ -30,6 +31,8 @@ class Head:
     def __call__(self, states: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """Logits (rows, vocab) of states (rows, width); written to `out` where that is possible."""
         plain = type(self._embedding) is torch.nn.Linear and self._embedding.bias is None
+        if plain and is_narrow(states, self._embedding.weight):
+            return self._finish(narrow_linear(states, self._embedding.weight))
         if out is None or not plain or out.dtype != states.dtype:
             return self._finish(self._embedding(states))
         return self._finish(torch.mm(states, self._embedding.weight.t(), out=out))

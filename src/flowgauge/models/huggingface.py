@@ -19,6 +19,7 @@ import torch
 from flowgauge.errors import AlignmentError, ModelError, RecordError
 from flowgauge.models.decoding import JoinedDecoder, SeparateDecoder
 from flowgauge.models.heads import Head, find_head
+from flowgauge.models.narrow import ROWS, is_narrow, narrow_linears
 from flowgauge.models.protocol import Batch, Decoder, Pass, Tap
 from flowgauge.models.quiet import quiet_transformers
 from flowgauge.records import IntArray, Sampling
@@ -267,11 +268,23 @@ class HuggingFaceModel:
 
     def _advance(self, ids: torch.Tensor, more: dict[str, Any]) -> tuple[torch.Tensor, Any]:
         ids = ids.to(self._model.device)
-        if self._head:
-            out = self._body(input_ids=ids, use_cache=True, **more)
-            return out.last_hidden_state[:, -1], out.cache
-        out = self._model(input_ids=ids, use_cache=True, logits_to_keep=1, **more)
-        return out.logits[:, -1], out.cache
+        more = {k: v.to(ids.device) if isinstance(v, torch.Tensor) else v for k, v in more.items()}
+        layers = self._linears if ids.numel() == ROWS and self._linears else ()
+        with narrow_linears(layers):
+            if self._head:
+                out = self._body(input_ids=ids, use_cache=True, **more)
+                return out.last_hidden_state[:, -1], out.cache
+            out = self._model(input_ids=ids, use_cache=True, logits_to_keep=1, **more)
+            return out.logits[:, -1], out.cache
+
+    @cached_property
+    def _linears(self) -> list[torch.nn.Module]:
+        """Plain linear layers of the body that two rows are multiplied faster by the other way."""
+        # Subclasses (quantized, adapted) have a forward of their own, and so may an instance.
+        found = [m for m in self._body.modules() if type(m) is torch.nn.Linear]
+        found = [m for m in found if "forward" not in m.__dict__]
+        two = torch.zeros(ROWS, 1)
+        return [m for m in found if is_narrow(two, m.weight)]
 
     @cached_property
     def _can_join(self) -> bool:

@@ -50,6 +50,8 @@ def measured_rows(
     lm: LanguageModel,
     settings: Settings,
     constants: Constants,
+    *,
+    is_sampled_law: bool = False,
 ) -> dict[str, list[Row]]:
     """Rows of records (one), tokens and sentences of a measured record."""
     record = item.record
@@ -69,6 +71,7 @@ def measured_rows(
         author=record.author,
         sampling=record.sampling,
         is_models_law=settings.law.is_own,
+        is_sampled_law=is_sampled_law,
     )
     more = support_columns(item, f, scores.pointers, sentence, len(spans), constants)
     row = {
@@ -157,7 +160,8 @@ def _token_rows(
 
     def alternatives(ids: IntArray, logs: Any) -> list[Row]:
         pairs = zip(ids.tolist(), logs.tolist(), strict=True)
-        return [{"id": i, "text": text[i], "log_p": x} for i, x in pairs]
+        # A law with few tokens that can come has fewer alternatives than were asked for.
+        return [{"id": i, "text": text[i], "log_p": x} for i, x in pairs if x > -np.inf]
 
     compensator = scores.drift.cumsum()
     rows: list[Row] = []

@@ -1,6 +1,6 @@
 """Answers of the server: JSON, and one form for everything that goes wrong.
 
-    {"error": {"kind": "RecordError", "message": "the response is empty, so …"}}
+{"error": {"kind": "RecordError", "message": "the response is empty, so …"}}
 """
 
 from collections.abc import Mapping

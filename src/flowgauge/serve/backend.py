@@ -9,12 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flowgauge.errors import RecordError
-from flowgauge.live.event import Event
-from flowgauge.live.generate import GenerateSettings, Generation, generate
-from flowgauge.live.monitor import Monitor
-from flowgauge.live.sampling_law import SamplingLaw
-from flowgauge.live.step import Step
+from flowgauge import errors
+from flowgauge.errors import RecordError, SettingsError
+from flowgauge.live import (
+    Event,
+    GenerateSettings,
+    Generation,
+    Monitor,
+    SamplingLaw,
+    Step,
+    generate,
+)
 from flowgauge.models.protocol import LanguageModel
 from flowgauge.pipeline import measure, save_generated
 from flowgauge.pipeline.prepare import prepare
@@ -52,7 +57,7 @@ class Backend:
         template = ChatTemplate(self.lm.chat) if self.lm.has_chat_template else PlainTemplate()
         ready = prepare(0, record, self.lm, template, settings.reference, truncate=False)
         if isinstance(ready, FailedRow):  # before a folder is made for it
-            raise RecordError(ready.reason)
+            raise getattr(errors, ready.kind, RecordError)(ready.reason)
         run = measure([record], self.lm, out=self.runs / name, settings=settings)
         if run.failed:
             raise RecordError(f"{run.failed[0]['reason']} (saved as the run {name})")
@@ -104,8 +109,10 @@ def check_generate(ask: GenerateAsk) -> None:
     """
     check_record(ask.record(response="x"))  # the response comes later; the other texts must hold
     ask.sampling.sampling()
-    for wanted in ask.monitors:
-        monitor(wanted)
+    names = [monitor(wanted).name for wanted in ask.monitors]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise SettingsError(f"the monitor {twice[0]} was asked twice; once was needed")
 
 
 def step_data(step: Step, monitors: Sequence[Monitor]) -> dict[str, Any]:
@@ -140,5 +147,3 @@ def event_data(event: Event) -> dict[str, Any]:
 def _record(run: Run) -> dict[str, Any] | None:
     """Summary of the one record; None where nothing of it could be measured."""
     return next(iter(summary(run)["records"]), None)
-
-

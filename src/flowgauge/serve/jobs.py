@@ -175,7 +175,8 @@ class Hub:
             room -= job.size
             is_old = now - job.since > self.limits.kept_seconds
             if is_old or place >= self.limits.kept_jobs or (room < 0 and place > 0):
-                del self._jobs[job.id]
+                with self._changed:
+                    self._jobs.pop(job.id, None)
 
     # -- the working thread --------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flowgauge.errors import RunError
-from flowgauge.report.payload import blocks, documents, measured_rows
+from flowgauge.report.payload import blocks, measured_rows
 from flowgauge.report.support import support_view
 from flowgauge.serve.answers import Refusal
 from flowgauge.serve.names import inside
@@ -90,7 +90,9 @@ class Shelf:
             for table in (run.table("tokens"), run.table("sentences"))
         )
         [(_, block)] = blocks(one, tokens, sentences, threshold=view.sentence_threshold)
-        return {"run": name, "document_texts": documents(one), **block}
+        texts = one.column("documents")[0].as_py()
+        block["document_texts"] = None if texts is None else [text or "" for text in texts]
+        return {"run": name, **block}
 
 
 def _entry(run: Run) -> Entry:

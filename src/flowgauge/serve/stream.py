@@ -1,8 +1,8 @@
 """JSON and server-sent events as they travel: UTF-8, infinities as text, no NaN.
 
-    id: 3
-    event: step
-    data: {"position":2,"token":117,…}
+id: 3
+event: step
+data: {"position":2,"token":117,…}
 """
 
 import json

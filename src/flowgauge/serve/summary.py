@@ -1,4 +1,4 @@
-"""A run in one JSON-able object: what it was made from, its records, its least supported sentences."""
+"""A run in one JSON-able object: plan, records, least supported sentences, failed rows."""
 
 from typing import Any
 

@@ -103,6 +103,8 @@ def align(
         >>> align("1", c, "ac", model).response_ids
         array([0, 2])
     """
+    if not response:
+        raise AlignmentError("the response is empty, so it has no token; give a text")
     prompted = _cut(tokenizer, composition.prompt, response)
     reference = _cut(tokenizer, composition.reference, response)
     notes: list[str] = []

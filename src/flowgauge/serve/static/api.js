@@ -47,16 +47,22 @@ function cancelJob(job) {
 const JOB_GONE = "The server does not know this job any more; it may have been started anew. Saved runs are kept.";
 const JOB_LOST = "The connection to the server is lost; trying again …";
 
+// Newest first.
+async function readRuns() {
+  const answer = await ask("/api/runs");
+  return answer.runs;
+}
+
 async function readRun(name) {
   const run = await ask(`/api/runs/${encodeURIComponent(name)}`);
-  return { name, manifest: run.manifest || {}, records: run.records || [], failed: run.failed || [] };
+  return { ...run, name };
 }
 
 // One response of a saved run, ready to be drawn.
 async function readSavedRecord(run, id) {
   const record = readRecord(await ask(`/api/runs/${encodeURIComponent(run.name)}/records/${encodeURIComponent(id)}`));
-  const texts = record.document_texts || record.documents;
-  record.documents = texts ? texts.map(makeDocument) : texts;
+  // `documents` holds places in the list of texts, or null for no documents.
+  if (record.documents) record.documents = record.documents.map((place) => makeDocument(record.document_texts[place]));
   record.support_settings = supportSettingsOf(run.manifest);
   const { threshold } = record.support_settings;
   record.is_unsupported = typeof record.support === "number" && threshold !== null && record.support < threshold;

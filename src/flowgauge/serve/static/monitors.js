@@ -114,10 +114,10 @@ function stateText(value) {
   return Number.isInteger(number) ? fixed(number, 0) : nats(number);
 }
 
-// A bar of log e against the threshold, where the state holds both.
+// A bar of the evidence or the flow against the threshold that it has to reach, where the state holds both.
 function drawEvidence(bar, numbers) {
   const at = (pattern) => Object.entries(numbers).find(([name]) => pattern.test(name));
-  const [evidence, limit] = [at(/^log_e/), at(/threshold/)];
+  const [evidence, limit] = [at(/^(log_e|log_r|flow)_nats$/), at(/^threshold_nats$/)];
   if (!evidence || !limit || !(Number(limit[1]) > 0)) return;
   bar.hidden = false;
   const size = Math.max(0, Math.min(1, Number(evidence[1]) / Number(limit[1])));
