@@ -26,18 +26,19 @@ def rate(texts: Sequence[FloatArray], threshold: float) -> float:
 
 
 def threshold_at(texts: Sequence[FloatArray], per_1000: float) -> float:
-    """The lowest threshold down to which no threshold has more crossings than the rate allows.
+    """The lowest threshold from which on upwards none has more crossings than the rate allows.
 
     The number of crossings need not grow as a threshold falls (alarms that last merge), so the
-    first threshold from above that breaks the rate is the limit. inf if every one breaks it.
+    first value from above that breaks the rate is the limit; the threshold lies just above it.
 
     Args:
         texts: (time,) scores of texts that do not loop.
         per_1000: False alarms per 1,000 tokens.
 
     Example:
-        >>> threshold_at([np.array([0.0, 3.0, 1.0, 2.0] + [0.0] * 996)], 1.0)
-        3.0
+        >>> found = threshold_at([np.array([0.0, 3.0, 1.0, 2.0] + [0.0] * 996)], 1.0)
+        >>> found > 2.0, round(found, 9)
+        (True, 2.0)
     """
     allowed = per_1000 * sum(map(len, texts)) / 1000
     before = np.concatenate([np.concatenate(([-np.inf], s[:-1])) for s in texts])
@@ -48,5 +49,4 @@ def threshold_at(texts: Sequence[FloatArray], per_1000: float) -> float:
     steps = np.unique(high)[::-1]
     count = np.searchsorted(low, steps, "left") - np.searchsorted(high, steps, "left")
     broken = np.flatnonzero(count > allowed)
-    last = int(broken[0]) if len(broken) else len(steps)
-    return float(steps[last - 1]) if last else float("inf")
+    return float(np.nextafter(steps[broken[0]], np.inf) if len(broken) else steps[-1])

@@ -22,8 +22,6 @@ LEAD = 32
 #: Tokens before the onset at which scores are compared.
 HORIZONS = (1, 8, 16, 32)
 CHOOSING_HORIZON = 16
-#: Tokens after the onset at which scores are compared, so that the place in the text is no clue.
-AFTER = 32
 #: Ordinary text is compared at the same place, give or take so many tokens.
 PLACE = 16
 #: The first tokens, where the longest window is not full, count in no AUROC.
@@ -107,20 +105,32 @@ def token_auroc(s: Scored, draws: FloatArray) -> FloatArray:
     return auroc(-values, marked, draws)  # there, low scores are the positives
 
 
+def place_auroc(s: Scored, draws: FloatArray) -> FloatArray:
+    """(replicate,) tokens from the onset on against ordinary tokens of the very same position.
+
+    Old text differs from young text, loop or not; here that is no clue. Each pair of texts counts
+    once, however many positions it shares.
+    """
+    wins, valid = (np.zeros((len(s.looping), len(s.ordinary))) for _ in range(2))
+    for n, (x, (_, loop)) in enumerate(zip(s.looping, s.half.looping, strict=True)):
+        first = max(loop.onset, FIRST)
+        for m, other in enumerate(s.ordinary):
+            shared = slice(first, min(len(x), len(other)))
+            mine, theirs = x[shared], other[shared]
+            if len(mine):
+                valid[n, m] = 1.0
+                wins[n, m] = np.mean((mine > theirs) + 0.5 * (mine == theirs))
+    return _mean_of_pairs(wins, valid, *_weights(s.half, draws))
+
+
 def _at(s: Scored, which: int, horizon: int) -> float | None:
-    """Score of a looping text so many tokens before its onset; None where there is none."""
-    position, scores = s.half.looping[which][1].onset - horizon, s.looping[which]
-    return float(scores[position]) if FIRST - 1 <= position < len(scores) else None
+    """Score of a looping text so many tokens before its onset; None where none is defined."""
+    position = s.half.looping[which][1].onset - horizon
+    return float(s.looping[which][position]) if position >= FIRST - 1 else None
 
 
 def horizon_auroc(s: Scored, horizon: int, draws: FloatArray) -> FloatArray:
-    """(replicate,) scores near an onset against ordinary scores at the same place in the text.
-
-    Args:
-        s: Scores of a half.
-        horizon: Tokens before the onset; below 0 after it.
-        draws: (replicate, prompt) how often each prompt is drawn.
-    """
+    """(replicate,) scores before an onset against ordinary scores at the same place in the text."""
     loops = [(i, v) for i in range(len(s.looping)) if (v := _at(s, i, horizon)) is not None]
     wins, valid = np.zeros((len(loops), len(s.ordinary))), np.zeros((len(loops), len(s.ordinary)))
     for n, (i, value) in enumerate(loops):
@@ -279,7 +289,7 @@ def judged(development: Half, test: Half, replicates: int) -> dict[str, Any]:
             "of_flow": name in FLOW,
             **_form(finding),
             "token_auroc": estimate(tokens.setdefault(name, token_auroc(on_test, draws))).as_json(),
-            "after_auroc": estimate(horizon_auroc(on_test, -AFTER, draws)).as_json(),
+            "place_auroc": estimate(place_auroc(on_test, draws)).as_json(),
             "rates": {
                 f"{rate:g}": detection(on_test, alarms.threshold_at(on_dev.ordinary, rate), draws)
                 for rate in RATES

@@ -36,6 +36,7 @@ def numbers(found: SubmartingaleReport) -> dict[str, Any]:
     if found.variance is not None:
         out["mean_square"] = _mean(found.variance.observed)
         out["mean_variance"] = _mean(found.variance.expected)
+        out["variance_p"] = found.variance.p_value
     stopping = found.stopping
     out["stopped"] = [stopping.stopped.count, stopping.stopped.n]
     out["flow_at_stop"] = _mean(stopping.balance.observed)

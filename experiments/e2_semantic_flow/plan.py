@@ -80,7 +80,8 @@ FULL: dict[str, Rows] = {
         ("low", "question"): (8, 3, 256),
         ("plain", "documents"): (10, 3, 128),
         ("warm", "documents"): (10, 3, 128),
-        ("greedy", "documents"): (8, 1, 256),
+        ("greedy", "documents"): (24, 1, 256),
+        ("low", "documents"): (8, 3, 256),
     },
     "gemma-3-270m": {
         ("greedy", "question"): (16, 1, 256),
@@ -88,6 +89,7 @@ FULL: dict[str, Rows] = {
         ("warm", "documents"): (5, 3, 128),
         ("low", "question"): (5, 3, 256),
         ("plain", "question"): (8, 3, 128),
+        ("greedy", "documents"): (16, 1, 256),
     },
     "stories-260k": {
         ("plain", "story"): (40, 3, 320),

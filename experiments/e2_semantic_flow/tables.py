@@ -43,8 +43,9 @@ def p_value(value: float | None) -> str:
 def law(rows: Sequence[Numbers]) -> str:
     """The check of the sub-martingale, one row a set of texts."""
     head = (
-        "texts", "n", "tokens", "mean log P/Q", "mean drift", "p: E[ı − k] = 0", "p: E M² = E Σv",
-        "p: E F_τ = E A_τ", "flagged at α = 0.01", "SD of residuals", "consistent with P",
+        "texts", "n", "tokens", "mean log P/Q", "mean drift", "p: E[ı − k] = 0",
+        "p: E F_τ = E A_τ", "p: E M² = E Σv", "flagged at α = 0.01", "SD of residuals",
+        "consistent with P",
     )  # fmt: skip
     out = []
     for row in rows:
@@ -58,7 +59,8 @@ def law(rows: Sequence[Numbers]) -> str:
                 f"{n['tokens']:,}",
                 cell(n["mean_density"]),
                 f"{n['mean_drift'][0]:.3f}",
-                *(p_value(p.get(k)) for k in ("mean increment", "variance", "optional stopping")),
+                *(p_value(x) for x in (p.get("mean increment"), p.get("optional stopping"))),
+                p_value(n.get("variance_p")),
                 f"{flagged[0]} of {flagged[1]}" if flagged else NONE,
                 f"{n['residual_deviation']:.2f}" if "residual_deviation" in n else NONE,
                 "yes" if n["is_consistent"] else "**no**",
@@ -126,9 +128,9 @@ def _plain(value: float | None) -> str:
 def detection(found: Numbers, rate: str) -> str:
     """How well each detector finds a loop that is there, one row a detector."""
     head = (
-        "detector", "window", "sign", "AUROC per token", "− entropy's", "32 after, same place",
-        "found", "median delay, tokens", "false alarms per 1,000 on test", "alarm in the 32 tokens before",
-        "the same by chance", "difference", "median lead, tokens",
+        "detector", "window", "sign", "AUROC per token", "− entropy's", "AUROC, same place",
+        "found", "median delay, tokens", "false alarms per 1,000 on test",
+        "alarm in the 32 tokens before", "the same by chance", "difference", "median lead, tokens",
     )  # fmt: skip
     rows = []
     for name, row in found["detectors"].items():
@@ -140,7 +142,7 @@ def detection(found: Numbers, rate: str) -> str:
                 "high" if row["sign"] > 0 else "low",
                 cell(row["token_auroc"]),
                 NONE if name == "entropy" else cell(row["minus_rival"], "+.3f"),
-                cell(row["after_auroc"], ".2f"),
+                cell(row["place_auroc"], ".2f"),
                 cell(r["found"], ".2f"),
                 cell(r["median_delay_tokens"], ".0f"),
                 cell(r["false_alarms_per_1000"], ".2f"),

@@ -7,9 +7,10 @@ import pytest
 from cli.commands import STORY, run_here, write_rows
 from pipeline.found import MANIFEST, made_up_run
 
-from flowgauge.cli.show import show_run, summary
+from flowgauge.cli.show import show_run
 from flowgauge.cli.support import Gate
 from flowgauge.errors import SettingsError
+from flowgauge.pipeline.summary import summary
 from flowgauge.store import open_run
 
 

@@ -9,14 +9,8 @@ from oracles.submartingale import draw
 from scipy import stats
 
 from flowgauge.errors import InputError
-from flowgauge.live.qq import (
-    MOST_POINTS,
-    balance,
-    mean_over_texts,
-    normal_residuals,
-    p_words,
-    qq_svg,
-)
+from flowgauge.live.balance import balance, mean_over_texts, p_words
+from flowgauge.live.qq import MOST_POINTS, normal_residuals, qq_svg
 from flowgauge.live.submartingale import submartingale_report
 from flowgauge.models import TabularModel
 

@@ -136,37 +136,11 @@ def _events(lines: Any, most: int | None) -> Iterator[StreamEvent]:
             found = {}
 
 
-#: `python -m flowgauge`, with the command of cli/serve.py where cli/app.py does not have it yet.
-_PROGRAM = """
-from pathlib import Path
-from typing import Annotated, Optional
-import typer
-from flowgauge.cli import main
-from flowgauge.cli.app import app
-if not any(c.callback.__name__ == "serve" for c in app.registered_commands):
-    @app.command()
-    def serve(
-        run: Annotated[Optional[Path], typer.Argument()] = None,
-        model: str = "smollm2-135m",
-        host: str = "127.0.0.1",
-        port: int = 8765,
-        token: Annotated[Optional[str], typer.Option(envvar="FLOWGAUGE_TOKEN")] = None,
-        runs: Optional[Path] = None,
-        browser: bool = True,
-    ):
-        from flowgauge.cli.serve import run_serve
-        run_serve(
-            run, model=model, host=host, port=port, token=token, runs=runs, open_browser=browser
-        )
-main()
-"""
-
-
 def start_process(*arguments: Any, **more: Any) -> subprocess.Popen:
     """`python -m flowgauge serve ARGUMENTS`, its output in one pipe."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, "serve", *map(str, arguments)],
+        [sys.executable, "-m", "flowgauge", "serve", *map(str, arguments)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

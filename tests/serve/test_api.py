@@ -9,17 +9,16 @@ from serve.asked import ALL_MONITORS, DOCUMENTS, GENERATE, LONG, MEASURE
 from serve.server import thread_server, wait_until
 
 from flowgauge import Record, TabularModel, measure, open_run, render
-from flowgauge.cli.show import summary as shown_summary
 from flowgauge.live import (
     GenerateSettings,
     SamplingLaw,
     generate,
 )
 from flowgauge.live.grounded import Grounded
+from flowgauge.pipeline.summary import summary
 from flowgauge.records import Sampling
 from flowgauge.scores import ModelLaw
 from flowgauge.serve.stream import jsonable
-from flowgauge.serve.summary import summary
 
 RECORD = Record(
     id="response",
@@ -65,7 +64,7 @@ def test_measure_gives_the_numbers_of_the_library(server, stories):
         assert saved.table(table).equals(wanted.table(table)), table
     assert done.data["record"] == jsonable(summary(wanted)["records"][0])
     told = server.get("/api/runs/measured").json
-    shown = jsonable(shown_summary(saved))
+    shown = jsonable(summary(saved))
     assert told.pop("run") == "measured"
     assert shown.pop("run") == str(saved.path)  # where it stands on this machine is not told
     assert told == json.loads(json.dumps(shown))

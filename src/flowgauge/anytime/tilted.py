@@ -55,7 +55,7 @@ class TiltedEProcess:
             raise ShapeError(f"log_moments has shape {psi.shape}, {self.orders.shape} was needed")
         if math.isnan(density) or np.isnan(psi).any():
             raise DistributionError(f"density = {density} or log_moments = {psi} holds NaN")
-        self._parts = times_arrays(self._parts, _increments(np.float64(density), psi, self.orders))
+        self._parts = times_arrays(self._parts, tilted_increments(density, psi, self.orders))
         self.log_e = float(log_mean_exp(self._parts))
         return self.log_e
 
@@ -97,18 +97,37 @@ def tilted_e_process(
     parts = np.zeros((*i.shape[:-1], len(grid)))
     path = np.empty_like(i)
     for j in range(i.shape[-1]):
-        parts = times_arrays(parts, _increments(i[..., j, None], psi[..., j, :], grid))
+        parts = times_arrays(parts, tilted_increments(i[..., j, None], psi[..., j, :], grid))
         path[..., j] = log_mean_exp(parts)
     return path
 
 
-def _increments(
-    density: npt.NDArray[np.float64] | np.float64, psi: FloatArray, orders: FloatArray
+def tilted_increments(
+    density: npt.NDArray[np.float64] | float, log_moments: FloatArray, orders: FloatArray
 ) -> FloatArray:
-    """λı − ψ(λ); a factor that would be 0·∞ or ∞/∞ counts as 0."""
+    """λı − ψ(λ), the log factor of each λ by one token [nats].
+
+    Not a test by itself: under P each exp of it has mean 1 at most. A factor that would be 0·∞ or
+    ∞/∞ counts as 0, so that what is not defined is no evidence.
+
+    Args:
+        density: (..., 1) log P/Q of the token written, or one number; ±∞ is legal [nats].
+        log_moments: (..., order) ψ(λ) of its law [nats].
+        orders: (order,) the λ grid.
+
+    Returns:
+        (..., order) log factors; −∞ where one is not defined.
+
+    Example:
+        >>> grid = np.array([-1.0, 1.0])
+        >>> tilted_increments(-0.5, np.array([0.0, 0.3]), grid)
+        array([ 0.5, -0.8])
+        >>> tilted_increments(np.inf, np.array([0.0, np.inf]), grid)
+        array([-inf, -inf])
+    """
     with np.errstate(invalid="ignore"):
-        tilted = np.where(orders == 0.0, 0.0, orders * density)
-        return np.nan_to_num(tilted - psi, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+        ratios = np.where(orders == 0.0, 0.0, orders * density) - log_moments
+    return np.where(np.isnan(ratios), -np.inf, ratios)
 
 
 def _check_orders(orders: npt.ArrayLike) -> FloatArray:

@@ -218,8 +218,8 @@ def generate(
     monitor: Annotated[
         list[str] | None,
         typer.Option(
-            help="Watch and say: grounded, not-from-source, change, loop, sufficient; with settings "
-            "as grounded:alpha=0.05. Repeatable."
+            help="Watch and say: grounded, not-from-source, change, loop, sufficient; with "
+            "settings as grounded:alpha=0.05. Repeatable."
         ),
     ] = None,
     stop_on: Annotated[
@@ -256,6 +256,36 @@ def generate(
         live=live,
         as_json=as_json,
     )
+
+
+@app.command()
+def serve(
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="A run to open first: its folder, or its name under runs/."),
+    ] = None,
+    model: Model = "smollm2-135m",
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; any but this machine's own needs --token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 for any free one.")] = 8765,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="FLOWGAUGE_TOKEN", help="What each request must carry; 16 or more characters."
+        ),
+    ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="Folder of the runs [that of RUN, or runs/].")
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
+    ] = True,
+) -> None:
+    """Serve a local page that measures answers and shows texts while they are written."""
+    from flowgauge.cli.serve import run_serve
+
+    run_serve(run, model=model, host=host, port=port, token=token, runs=runs, open_browser=browser)
 
 
 @app.command()

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import typer
 
-from flowgauge.cli.show import show_run, summary
+from flowgauge.cli.show import show_run
 from flowgauge.cli.work import measure_file, write_report
 from flowgauge.errors import MissingDependencyError, ModelUnavailableError, RunMismatchError
 from flowgauge.models.load import load_model
 from flowgauge.pipeline import Settings
+from flowgauge.pipeline.summary import summary
 from flowgauge.store import Run
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -46,7 +47,7 @@ def sparkline(values: list[float], width: int) -> str:
         return ""
     n = min(width, len(finite))
     cuts = [round(i * len(finite) / n) for i in range(n + 1)]
-    means = [sum(finite[a:b]) / (b - a) for a, b in zip(cuts, cuts[1:], strict=False)]
+    means = [sum(finite[a:b]) / (b - a) for a, b in pairwise(cuts)]
     low, high = min(means), max(means)
     scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
     return "".join(BARS[round((m - low) * scale)] for m in means)

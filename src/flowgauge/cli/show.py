@@ -14,11 +14,10 @@ from rich.text import Text
 from flowgauge.cli.support import (
     Gate,
     echo_json,
-    has_support,
-    least_supported,
     say_least_supported,
     support_cell,
 )
+from flowgauge.pipeline.summary import has_support, summary
 from flowgauge.store import Run
 from flowgauge.text.printable import printable
 
@@ -29,23 +28,6 @@ HEADS = (
     "response", "tokens", "explained", "flow [nats]", "expected [nats]", "verdict", "support",
     "pool p", "human labels",
 )  # fmt: skip
-
-
-def summary(run: Run) -> dict[str, Any]:
-    """The run in one JSON-able object."""
-    keep = (
-        "row", "id", "n_tokens", "support", "pointer", "flow_nats", "flow_fraction",
-        "compensator_nats", "residual", "outcome", "first_crossing", "is_exact", "pool_size",
-        "pool_e_value", "pool_p_value", "left_out", "notes",
-    )  # fmt: skip
-    rows = run.table("records").to_pylist()
-    return {
-        "run": str(run.path or run.name),
-        "manifest": run.manifest,
-        "records": [{k: r[k] for k in keep} for r in rows if r["status"] == "measured"],
-        "least_supported": least_supported(run) if has_support(run) else [],
-        "failed": run.failed,
-    }
 
 
 def show_run(run: Run, *, as_json: bool, gate: Gate | None = None) -> None:

@@ -20,10 +20,9 @@ from flowgauge.pipeline.findings import (
     shown_support,
     thresholds,
 )
+from flowgauge.pipeline.summary import least_supported
 from flowgauge.store import Run
 from flowgauge.text.printable import printable
-
-MOST_SENTENCES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,24 +86,6 @@ class Gate:
                 else f"support {shown_support(f.support, least)}"
             )
             typer.echo(f"  {name}: {why}")
-
-
-def has_support(run: Run) -> bool:
-    """Whether any response of a run has a support."""
-    column = run.table("records")["support"]
-    return "support" in run.manifest and column.null_count < len(column)
-
-
-def least_supported(run: Run, most: int = MOST_SENTENCES) -> list[dict[str, Any]]:
-    """The sentences with the least support; short ones only where there are no others."""
-    rows = run.sql(
-        'select row, id, sentence, start, "end", text, support, sources from sentences '
-        "where support is not null and n_tokens >= "
-        "(select least(5, max(n_tokens)) from sentences where support is not null) "
-        f"order by support, row, sentence limit {most}"
-    ).to_pylist()
-    threshold = thresholds(run)[1]
-    return [{**row, "is_supported": row["support"] >= threshold} for row in rows]
 
 
 def say_least_supported(run: Run, width: int) -> None:

@@ -8,27 +8,27 @@ if TYPE_CHECKING:
     from flowgauge.live.event import Event as Event
     from flowgauge.live.event import note as note
     from flowgauge.live.event import stop as stop
-    from flowgauge.live.generation import generate as generate
-    from flowgauge.live.generation import generate_many as generate_many
     from flowgauge.live.generation import GenerateSettings as GenerateSettings
     from flowgauge.live.generation import Generation as Generation
+    from flowgauge.live.generation import generate as generate
+    from flowgauge.live.generation import generate_many as generate_many
     from flowgauge.live.grounded import Grounded as Grounded
     from flowgauge.live.hooks import FlowHooks as FlowHooks
     from flowgauge.live.hooks import HookSettings as HookSettings
     from flowgauge.live.hooks import sampling_of as sampling_of
-    from flowgauge.live.loop import calibrate_loop as calibrate_loop
     from flowgauge.live.loop import Loop as Loop
     from flowgauge.live.loop import LoopCalibration as LoopCalibration
+    from flowgauge.live.loop import calibrate_loop as calibrate_loop
     from flowgauge.live.monitor import Monitor as Monitor
     from flowgauge.live.not_from_source import NotFromSource as NotFromSource
     from flowgauge.live.offered import monitor_named as monitor_named
     from flowgauge.live.qq import qq_svg as qq_svg
     from flowgauge.live.sampling_law import SamplingLaw as SamplingLaw
-    from flowgauge.live.step import flow_of as flow_of
     from flowgauge.live.step import Meter as Meter
     from flowgauge.live.step import Step as Step
-    from flowgauge.live.submartingale import submartingale_report as submartingale_report
+    from flowgauge.live.step import flow_of as flow_of
     from flowgauge.live.submartingale import SubmartingaleReport as SubmartingaleReport
+    from flowgauge.live.submartingale import submartingale_report as submartingale_report
     from flowgauge.live.sufficient import Sufficient as Sufficient
     from flowgauge.live.writing import Generated as Generated
 

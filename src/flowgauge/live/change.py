@@ -21,12 +21,12 @@ import numpy.typing as npt
 
 from flowgauge.anytime import ShiryaevRoberts
 from flowgauge.anytime.decide import NULL_PROMPTED
+from flowgauge.anytime.tilted import tilted_increments
 from flowgauge.errors import DistributionError, SettingsError, ShapeError
 from flowgauge.live.event import Action, Event, note
 from flowgauge.live.monitor import Monitor
 from flowgauge.live.step import Step
 from flowgauge.math import log_mean_exp
-from flowgauge.records import FloatArray
 
 
 class TiltedShiryaevRoberts:
@@ -69,7 +69,7 @@ class TiltedShiryaevRoberts:
             raise ShapeError(f"log_moments has shape {psi.shape}, {self.orders.shape} was needed")
         if math.isnan(density) or np.isnan(psi).any():
             raise DistributionError(f"density = {density} or log_moments = {psi} holds NaN")
-        ratios = _log_e_values(density, psi, self.orders)
+        ratios = tilted_increments(density, psi, self.orders)
         logs = [part.update(float(x)) for part, x in zip(self._parts, ratios, strict=True)]
         self.log_r = float(log_mean_exp(np.array(logs)))
         return self.log_r
@@ -166,10 +166,3 @@ class Change(Monitor):
         """log_r_nats now (−inf before a token) and the threshold that it has to reach."""
         log_r = -math.inf if self._detector is None else self._detector.log_r
         return {"log_r_nats": log_r, "threshold_nats": math.log(self.average_run_length)}
-
-
-def _log_e_values(density: float, psi: FloatArray, orders: FloatArray) -> FloatArray:
-    """λı − ψ(λ) of one token; a factor that would be 0·∞ or ∞/∞ counts as 0, as in anytime."""
-    with np.errstate(invalid="ignore"):
-        ratios = np.where(orders == 0.0, 0.0, orders * density) - psi
-    return np.where(np.isnan(ratios), -np.inf, ratios)

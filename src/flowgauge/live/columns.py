@@ -35,7 +35,8 @@ class LiveColumns:
         """Columns (row,) of each row's own token.
 
         Args:
-            p, q: (row, vocab) logits of the two laws; −inf in p is a token that cannot come.
+            p: (row, vocab) logits of the prompted law; −inf is a token that cannot come.
+            q: (row, vocab) logits of the reference law.
             tokens: (row,) ids drawn.
         """
         import torch

@@ -3,12 +3,12 @@
     for step in fg.generate("Once upon a time", lm, monitors=[Grounded(alpha=0.01)]):
         print(step.text, step.density)
 
-The text is drawn from the prompted law under the sampling settings; the reference law reads the same
-tokens without the source. Both are two rows of one batch.
+The text is drawn from the prompted law under the sampling settings; the reference law reads the
+same tokens without the source. Both are two rows of one batch.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from flowgauge.errors import ContextLengthError, RecordError, SettingsError
 from flowgauge.live.event import Event
@@ -38,8 +38,8 @@ class GenerateSettings:
         template: How a prompt becomes text; the model's chat template or plain text by default.
     """
 
-    reference: Reference = Omit()
-    law: SamplingLaw | ModelLaw = SamplingLaw()
+    reference: Reference = field(default_factory=Omit)
+    law: SamplingLaw | ModelLaw = field(default_factory=SamplingLaw)
     max_tokens: int = 256
     template: Template | None = None
 
@@ -216,7 +216,8 @@ def generate_many(
     seeds = range(len(prompts)) if seeds is None else seeds
     if len(seeds) != len(prompts) or any(s < 0 for s in seeds):
         raise SettingsError(
-            f"{len(seeds)} seeds came for {len(prompts)} prompts; one a prompt, 0 or more, was needed"
+            f"{len(seeds)} seeds came for {len(prompts)} prompts; one a prompt, 0 or more, was "
+            "needed"
         )
     ready = [_prompt(p, lm, settings) for p in prompts]
     done: list[Generated] = []

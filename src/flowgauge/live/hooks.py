@@ -17,15 +17,14 @@ from transformers import LogitsProcessor, RepetitionPenaltyLogitsProcessor, Stop
 
 from flowgauge.errors import ContextLengthError, SettingsError, ShapeError
 from flowgauge.live.columns import LiveColumns
-from flowgauge.live.event import Event
 from flowgauge.live.monitor import Monitor
-from flowgauge.live.pieces import Pieces
 from flowgauge.live.sampling_law import SamplingLaw, Transform
-from flowgauge.live.step import Meter, Step, flow_of
-from flowgauge.live.writing import END_TOKEN
+from flowgauge.live.sampling_of_config import sampling_of as sampling_of
+from flowgauge.live.step import flow_of
+from flowgauge.live.watched import MOST_TOKENS, WatchedText
 from flowgauge.models.decoding import check_prefixes
 from flowgauge.models.protocol import Decoder, LanguageModel
-from flowgauge.records import Flow, IntArray, Sampling, TokenScores
+from flowgauge.records import Flow, IntArray, Sampling
 from flowgauge.scores import ModelLaw
 
 OTHER_CRITERION = "another criterion ended it"
@@ -38,6 +37,8 @@ class HookSettings:
 
     Args:
         end_ids: Tokens that end a row there (its `eos_token_id`); the model's own by default.
+        max_tokens: Most tokens of a row there (its `max_new_tokens`). The row that has them has
+            ended, and the last characters are given out even if they are not complete.
         criteria: Criteria of transformers that end single rows, such as stop strings; the hooks ask
             them. Where `generate` alone has one, the padding after it would be read as text.
         attention_mask: (row, prompt) of the prompts, 0 on padding. Under `ModelLaw` with a
@@ -45,51 +46,13 @@ class HookSettings:
     """
 
     end_ids: tuple[int, ...] | None = None
+    max_tokens: int | None = None
     criteria: tuple[Any, ...] = ()
     attention_mask: Any = None
 
-
-class WatchedText:
-    """One row of `generate`.
-
-    Attributes:
-        steps: What is known of each token; an end token is the last and has no characters.
-        events: What the monitors said.
-        monitors: Those of this row, for their states.
-        stopped_by: Why it ended, in words; "" while it goes on or where its length ended it.
-    """
-
-    def __init__(self, lm: LanguageModel, monitors: Sequence[Monitor]) -> None:
-        self.monitors = tuple(m.fresh() for m in monitors)
-        self.steps: list[Step] = []
-        self.events: list[Event] = []
-        self.stopped_by = ""
-        self._meter, self._pieces = Meter(), Pieces(lm)
-
-    @property
-    def text(self) -> str:
-        """What is written so far; the last characters once they are complete."""
-        return self._pieces.text
-
-    def add(self, token: int, columns: TokenScores, row: int, *, is_end: bool) -> bool:
-        """Take one token and its row of the columns; whether a monitor ends the text."""
-        piece = self._pieces.end() if is_end else self._pieces.add(token)
-        names = ("log_p", "log_q", "drift", "variance", "entropy_p", "entropy_q")
-        numbers = {n: float(getattr(columns, n)[row]) for n in names}
-        step = self._meter.enter(token, piece, log_moments=columns.log_moments[row], **numbers)
-        self.steps.append(step)
-        if is_end:
-            self.end(END_TOKEN)
-        said = [e for m in self.monitors if (e := m.observe(step)) is not None]
-        self.events += said
-        ending = [e.monitor for e in said if e.stops]
-        if ending:
-            self.end(f"the monitor {ending[0]} stopped it")
-        return bool(ending)
-
-    def end(self, reason: str) -> None:
-        """Nothing more is taken in; the first reason stands."""
-        self.stopped_by = self.stopped_by or reason
+    def __post_init__(self) -> None:
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise SettingsError(f"max_tokens is {self.max_tokens}, at least 1 was needed")
 
 
 class FlowHooks:
@@ -107,12 +70,12 @@ class FlowHooks:
         monitors: Each row has its own. One whose action is `stop` ends its row.
         law: `SamplingLaw()`, the default: P and Q under the sampling settings. `ModelLaw()`: the
             model's own laws.
-        settings: End tokens, other criteria, padding.
+        settings: End tokens, most tokens, other criteria, padding.
 
     Attributes:
         processor: For `generate(logits_processor=[…])`.
         criteria: For `generate(stopping_criteria=[…])`.
-        texts: One `WatchedText` a row.
+        texts: One `WatchedText` a row; `stopped_by` stays "" where `generate` ends it unseen.
 
     Raises:
         SettingsError: Another law, or a repetition penalty under `ModelLaw` without the attention
@@ -236,14 +199,17 @@ class FlowHooks:
         columns = self._columns.reduce(*self._laws, tokens.cpu().numpy())
         ends = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
         for place, (row, token) in enumerate(zip(self._going, tokens.tolist(), strict=True)):
-            ends[row] = self.texts[row].add(token, columns, place, is_end=token in self._end_ids)
+            text = self.texts[row]
+            limit = MOST_TOKENS if len(text.ids) + 1 == self._settings.max_tokens else ""
+            said = text.add(token, columns, place, end_ids=self._end_ids, limit=limit)
+            ends[row] = any(event.stops for event in said)
         for criterion in self._settings.criteria:
             ends |= criterion(input_ids, scores)
         self._seen, self._laws = input_ids, None
         for row in self._going:
             if ends[row]:
                 self.texts[row].end(OTHER_CRITERION)
-            if len(self._references[row]) + len(self.texts[row].steps) > self._most:
+            if len(self._references[row]) + len(self.texts[row].ids) > self._most:
                 self.texts[row].end(FULL_REFERENCE)
         return ends
 
@@ -328,67 +294,6 @@ class FlowCriteria(StoppingCriteria):
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
         """Which rows end here."""
         return self._hooks.take(input_ids, scores)
-
-
-#: What `generate` takes where neither the call nor the model's file says anything.
-_DEFAULTS = {"temperature": 1.0, "top_k": 50, "top_p": 1.0, "repetition_penalty": 1.0}
-#: Settings that `Sampling` cannot say, each with the values that leave the law alone.
-_ALWAYS: dict[str, tuple[Any, ...]] = {
-    "num_beams": (1,), "num_beam_groups": (1,), "penalty_alpha": (0,), "dola_layers": (),
-    "constraints": (), "force_words_ids": (), "use_mtp": (False,), "prompt_lookup_num_tokens": (),
-    "assistant_early_exit": (), "guidance_scale": (1,), "sequence_bias": (),
-    "encoder_repetition_penalty": (1,), "no_repeat_ngram_size": (0,),
-    "encoder_no_repeat_ngram_size": (0,), "bad_words_ids": (), "min_length": (0,),
-    "min_new_tokens": (0,), "forced_bos_token_id": (), "forced_eos_token_id": (),
-    "exponential_decay_length_penalty": (), "suppress_tokens": (), "begin_suppress_tokens": (),
-    "watermarking_config": (),
-}  # fmt: skip
-_IN_SAMPLING: dict[str, tuple[Any, ...]] = {
-    "top_h": (), "typical_p": (1,), "epsilon_cutoff": (0, 1), "eta_cutoff": (0, 1),
-}  # fmt: skip
-
-
-def sampling_of(generation_config: Any, model_config: Any = None) -> Sampling:
-    """The sampling settings in a `GenerationConfig`, as `generate` would read them.
-
-    What it leaves open is taken from the model's, then from transformers' defaults: greedy, and 50
-    for top_k where it samples.
-
-    Args:
-        generation_config: What `generate` is called with.
-        model_config: `model.generation_config`, where that is not the first already.
-
-    Raises:
-        SettingsError: A setting changes the law in a way that `Sampling` cannot say; names each.
-
-    Example:
-        >>> from transformers import GenerationConfig
-        >>> sampling_of(GenerationConfig(do_sample=True, temperature=0.5, top_k=0))
-        Sampling(temperature=0.5, top_k=0, top_p=1.0, min_p=0.0, repetition_penalty=1.0)
-    """
-
-    def value(name: str) -> Any:
-        said = [getattr(c, name, None) for c in (generation_config, model_config)]
-        return next((x for x in said if x is not None), _DEFAULTS.get(name))
-
-    does_sample = value("do_sample") is True
-    neutral = {**_ALWAYS, **(_IN_SAMPLING if does_sample else {})}
-    others = {n: value(n) for n, ok in neutral.items() if value(n) not in (None, *ok)}
-    if others:
-        raise SettingsError(
-            f"{', '.join(f'{n}={v!r}' for n, v in others.items())} came; the sampling law covers "
-            "temperature, top_k, top_p, min_p and repetition_penalty alone. Leave the others out"
-        )
-    penalty = float(value("repetition_penalty"))
-    if not does_sample:
-        return Sampling(temperature=0.0, repetition_penalty=penalty)
-    return Sampling(
-        temperature=float(value("temperature")),
-        top_k=int(value("top_k")),
-        top_p=float(value("top_p")),
-        min_p=float(value("min_p") or 0.0),
-        repetition_penalty=penalty,
-    )
 
 
 def _ids(given: Any, row: int) -> IntArray:

@@ -1,5 +1,6 @@
 """Monitors by name, with the settings to begin with: what the command line and the page offer."""
 
+import math
 from collections.abc import Callable, Mapping
 
 from flowgauge.errors import SettingsError
@@ -35,7 +36,7 @@ def monitor_named(
         SettingsError: No monitor has this name, or a setting is none of its own or out of range.
 
     Example:
-        >>> monitor_named("grounded", {"alpha": 0.05}).promise[-28:]
+        >>> monitor_named("grounded", {"alpha": 0.05}).promise[-26:]
         'with chance 0.05 at most.'
     """
     name = name.replace("-", "_")
@@ -45,8 +46,9 @@ def monitor_named(
     wanted = dict(known)
     for key, value in (settings or {}).items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if key in known and is_number and isinstance(known[key], int) and value != int(value):
-            is_number = False
+        is_number = is_number and math.isfinite(value)
+        if is_number and isinstance(known.get(key), int):
+            is_number = value == int(value)
         if key not in known or not is_number:
             needed = ", ".join(f"{k} (e.g. {v})" for k, v in known.items())
             raise SettingsError(

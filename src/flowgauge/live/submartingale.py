@@ -16,7 +16,9 @@ import numpy as np
 from flowgauge import anytime
 from flowgauge.anytime.ville import check_alpha
 from flowgauge.errors import DistributionError, InputError, UnreachableError
-from flowgauge.live import qq
+from flowgauge.live.balance import Balance, Mean, balance, mean_over_texts, p_words, share_words
+from flowgauge.live.level import Level, level_of
+from flowgauge.live.qq import Residuals, normal_residuals
 from flowgauge.records import FloatArray, Flow
 from flowgauge.support import Proportion, clopper_pearson
 
@@ -27,7 +29,7 @@ class Octave:
 
     first: int
     last: int
-    balance: qq.Balance
+    balance: Balance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class Increments:
     """
 
     tokens: int
-    balance: qq.Balance
+    balance: Balance
     octaves: tuple[Octave, ...]
     share_rising: float
     smallest_drift: float
@@ -76,10 +78,10 @@ class Stopping:
     """
 
     threshold_nats: float
-    balance: qq.Balance
+    balance: Balance
     stopped: Proportion
-    tokens: qq.Mean
-    tokens_stopped: qq.Mean | None
+    tokens: Mean
+    tokens_stopped: Mean | None
     forecast_tokens: float | None
 
     def __str__(self) -> str:
@@ -93,53 +95,8 @@ class Stopping:
             f"Optional stopping at F ≥ {self.threshold_nats:.3g} nats or the end, "
             f"E F_τ = E A_τ: mean F_τ {self.balance.observed}, mean A_τ {self.balance.expected} "
             f"nats; {self.balance}.\n"
-            f"   {_share(self.stopped)} reached the threshold. Wald's forecast of τ: {forecast}; "
-            f"observed mean {self.tokens}{cut}."
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flagged:
-    """Texts of one kind that the test against "drawn from P" rejects.
-
-    Attributes:
-        share: Counted, with its Clopper–Pearson interval.
-        median_tokens: Tokens read until the rejection, median over those rejected; None if none.
-    """
-
-    share: Proportion
-    median_tokens: float | None
-
-    def __str__(self) -> str:
-        median = f" (median token {self.median_tokens:g})" if self.median_tokens else ""
-        return f"{_share(self.share)} flagged{median}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """The tilted mixture against "drawn from P", at level α each text.
-
-    Attributes:
-        alpha: Level per text.
-        drawn: These texts; the share should be at most α.
-        p_value: Exact binomial, one-sided: P(as many flagged, or more) at a share of α.
-        pooled: The same test over all texts read one after another; exact for any number.
-        off_law: Texts of another law, if any were given.
-    """
-
-    alpha: float
-    drawn: Flagged
-    p_value: float
-    pooled: anytime.VilleTest
-    off_law: Flagged | None
-
-    def __str__(self) -> str:
-        off = f"\n   Texts of the other law: {self.off_law}." if self.off_law else ""
-        return (
-            f'Level of the test against "drawn from P" (share at most {self.alpha:g}): '
-            f"{self.drawn}; binomial {qq.p_words(self.p_value)}.\n"
-            f"   All texts read as one: log e reached {self.pooled.log_e_value:.3g} nats, anytime "
-            f"{qq.p_words(math.exp(self.pooled.log_p_value))}, exact for any number of texts.{off}"
+            f"   {share_words(self.stopped)} reached the threshold. Wald's forecast of τ: "
+            f"{forecast}; observed mean {self.tokens}{cut}."
         )
 
 
@@ -160,8 +117,8 @@ class SubmartingaleReport:
     alpha: float
     texts: int
     increments: Increments
-    residuals: qq.Residuals | None
-    variance: qq.Balance | None
+    residuals: Residuals | None
+    variance: Balance | None
     stopping: Stopping
     level: Level | None
     absent: tuple[str, ...] = ()
@@ -197,9 +154,9 @@ class SubmartingaleReport:
         if self.is_consistent:
             return (
                 f"Consistent {what}: no test rejects at level {self.alpha:g} {each}; the smallest "
-                f"is {qq.p_words(p[least])}, of {least}. This is no proof that they were."
+                f"is {p_words(p[least])}, of {least}. This is no proof that they were."
             )
-        wrong = [f"{name} ({qq.p_words(v)})" for name, v in p.items() if v <= self.alpha / len(p)]
+        wrong = [f"{name} ({p_words(v)})" for name, v in p.items() if v <= self.alpha / len(p)]
         return f"Not consistent {what}, at level {self.alpha:g}: {', '.join(wrong)} {each}."
 
     def as_json(self) -> dict[str, Any]:
@@ -262,8 +219,8 @@ def submartingale_report(
     """
     every, alpha = list(flows), check_alpha(alpha)
     _check(every)
-    residuals, variance, absent = qq.martingale_part(every)
-    level, reason = _level(every, list(off_law), alpha)
+    residuals, variance, absent = _martingale_part(every)
+    level, reason = level_of(every, list(off_law), alpha)
     return SubmartingaleReport(
         alpha=alpha,
         texts=len(every),
@@ -321,12 +278,29 @@ def _increments(flows: list[Flow]) -> Increments:
     )
 
 
-def _per_token(flows: list[Flow], first: int, last: int) -> qq.Balance:
+def _per_token(flows: list[Flow], first: int, last: int) -> Balance:
     """Density against drift at these tokens, over the texts that reach them."""
     span, reached = slice(first - 1, last), [f for f in flows if len(f.density) >= first]
     drift = _sums(f.drift[span] for f in reached if f.drift is not None)
     sizes = np.array([float(len(f.density[span])) for f in reached])
-    return qq.balance(_sums(f.density[span] for f in reached), drift, sizes)
+    return balance(_sums(f.density[span] for f in reached), drift, sizes)
+
+
+def _martingale_part(
+    flows: list[Flow],
+) -> tuple[Residuals | None, Balance | None, list[str]]:
+    """Residuals, M_N² against Σv [nats²], and why one of them is absent."""
+    variance = [f.variance.sum() for f in flows if f.variance is not None]
+    if len(variance) < len(flows):
+        return None, None, ["residuals and variance: a flow has no variance"]
+    # M = F − A carries the round-off of F and A, which its square must not pass for spread.
+    ends = [(f.density.sum(), f.drift.sum()) for f in flows if f.drift is not None]
+    flow, drift = np.array(ends).T
+    identity = balance((flow - drift) ** 2, np.array(variance), scale=flow**2 + drift**2)
+    try:
+        return normal_residuals(f.residual for f in flows), identity, []
+    except InputError as error:
+        return None, identity, [f"residuals: {error}"]
 
 
 def _stopping(flows: list[Flow], threshold: float) -> Stopping:
@@ -341,59 +315,12 @@ def _stopping(flows: list[Flow], threshold: float) -> Stopping:
     ended = [(f, None if j is None else j + 1) for f, j in zip(flows, crossings, strict=True)]
     return Stopping(
         threshold_nats=threshold,
-        balance=qq.balance(
+        balance=balance(
             _sums(f.density[:end] for f, end in ended),
             _sums(f.drift[:end] for f, end in ended if f.drift is not None),
         ),
         stopped=clopper_pearson(len(stopped), len(flows)),
-        tokens=qq.mean_over_texts(np.array([float(len(f.density[:end])) for f, end in ended])),
-        tokens_stopped=qq.mean_over_texts(stopped) if len(stopped) else None,
+        tokens=mean_over_texts(np.array([float(len(f.density[:end])) for f, end in ended])),
+        tokens_stopped=mean_over_texts(stopped) if len(stopped) else None,
         forecast_tokens=forecast,
     )
-
-
-def _level(flows: list[Flow], off: list[Flow], alpha: float) -> tuple[Level | None, list[str]]:
-    """Flagged texts, or why they are absent."""
-    from scipy.stats import binomtest
-
-    for n, f in enumerate([*flows, *off]):
-        name = f"flows[{n}]" if n < len(flows) else f"off_law[{n - len(flows)}]"
-        if f.log_moments is None or f.orders is None:
-            return None, [f"level: {name} has no log moments"]
-        if not np.array_equal(f.orders, np.asarray(flows[0].orders)):
-            raise InputError(f"{name} has other orders λ than flows[0]; one grid was needed")
-    drawn = _flagged(flows, alpha)
-    found = binomtest(drawn.share.count, len(flows), alpha, alternative="greater")
-    return Level(
-        alpha=alpha,
-        drawn=drawn,
-        p_value=float(found.pvalue),
-        pooled=anytime.ville(_log_e([flows])[0], alpha),
-        off_law=_flagged(off, alpha) if off else None,
-    ), []
-
-
-def _log_e(rows: Sequence[Sequence[Flow]]) -> FloatArray:
-    """(row, time) log e of the texts of each row, one after another; constant past their end."""
-    orders = np.asarray(rows[0][0].orders)
-    density = np.zeros((len(rows), max(sum(len(f.density) for f in row) for row in rows)))
-    moments = np.zeros((*density.shape, len(orders)))
-    for n, row in enumerate(rows):
-        joined = np.concatenate([f.density for f in row])
-        density[n, : len(joined)] = joined
-        moments[n, : len(joined)] = np.concatenate([np.asarray(f.log_moments) for f in row])
-    return anytime.tilted_e_process(density, moments, orders)
-
-
-def _flagged(flows: list[Flow], alpha: float) -> Flagged:
-    crossings = [anytime.ville(path, alpha).first_crossing for path in _log_e([[f] for f in flows])]
-    tokens = [j + 1 for j in crossings if j is not None]
-    return Flagged(
-        share=clopper_pearson(len(tokens), len(flows)),
-        median_tokens=float(np.median(tokens)) if tokens else None,
-    )
-
-
-def _share(found: Proportion) -> str:
-    interval = f"[{found.lower:.2%}, {found.upper:.2%}]"
-    return f"{found.count} of {found.n} texts, {found.share:.2%} {interval},"

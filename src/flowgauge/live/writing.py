@@ -7,7 +7,7 @@ not depend on its neighbours beyond the rounding of a batch.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +15,10 @@ import numpy as np
 from flowgauge.live.columns import LiveColumns, draw
 from flowgauge.live.event import Event
 from flowgauge.live.monitor import Monitor
-from flowgauge.live.pieces import Pieces
 from flowgauge.live.sampling_law import SamplingLaw, Transform
-from flowgauge.live.step import Meter, Step
+from flowgauge.live.step import Step
+from flowgauge.live.watched import END_TOKEN as END_TOKEN
+from flowgauge.live.watched import MOST_TOKENS, WatchedText
 from flowgauge.models.protocol import LanguageModel
 from flowgauge.records import Author, Record, Sampling, Tokens, TokenScores
 from flowgauge.scores import ModelLaw
@@ -26,8 +27,6 @@ from flowgauge.text import Composition
 if TYPE_CHECKING:
     import torch
 
-END_TOKEN = "the model ended it"
-MOST_TOKENS = "the limit of tokens was reached"
 FULL_CONTEXT = "the context of the model is full"
 
 
@@ -73,44 +72,15 @@ class Generated:
     seed: int
 
 
-class Text:
-    """One text at work."""
+class Text(WatchedText):
+    """One text at work that flowgauge draws."""
 
     def __init__(
         self, prompt: Prompt, lm: LanguageModel, monitors: Sequence[Monitor], seed: int
     ) -> None:
+        super().__init__(lm, monitors)
         self.prompt, self.seed = prompt, seed
         self.rng = np.random.default_rng(seed)
-        self.monitors = [m.fresh() for m in monitors]
-        self.meter, self.pieces = Meter(), Pieces(lm)
-        self.ids: list[int] = []
-        self.steps: list[Step] = []
-        self.events: list[Event] = []
-        self.columns: list[TokenScores] = []
-        self.stopped_by = ""
-
-    def add(
-        self, token: int, columns: TokenScores, ends: Sequence[int], room: tuple[int, str]
-    ) -> Step:
-        """Take the token drawn and what is known of it; `room` is most tokens and why."""
-        self.ids.append(token)
-        self.columns.append(columns)
-        is_end = token in ends
-        piece = self.pieces.end() if is_end else self.pieces.add(token)
-        if is_end:
-            self.stopped_by = END_TOKEN
-        elif len(self.ids) >= room[0]:
-            self.stopped_by = room[1]
-            piece += self.pieces.end()
-        step = self.meter.enter(token, piece, **_numbers(columns))
-        self.steps.append(step)
-        for monitor in self.monitors:
-            event = monitor.observe(step)
-            if event is not None:
-                self.events.append(event)
-                if event.stops and not self.stopped_by:
-                    self.stopped_by = f"the monitor {event.monitor} stopped it"
-        return step
 
     def result(self, sampling: Sampling, law: str) -> Generated:
         """The text as it stands."""
@@ -129,7 +99,7 @@ class Text:
                 response_ids=np.array(self.ids, dtype=np.int64),
                 offsets=np.concatenate((offsets, ends)),
             ),
-            scores=_stacked(self.columns),
+            scores=self.scores,
             steps=tuple(self.steps),
             events=tuple(self.events),
             stopped_by=self.stopped_by or "it was stopped from outside",
@@ -178,12 +148,10 @@ class Writing:
             p, q = drawn_from, self._law.reference(q, self._sampling)
         ids = np.array([draw(x, t.rng) for x, t in zip(drawn_from, self.texts, strict=True)])
         columns = self._columns.reduce(p, q, ids)
-        steps = [
-            t.add(int(ids[i]), _row(columns, i), self._lm.end_ids, self._room(t))
-            for i, t in enumerate(self.texts)
-        ]
         self._written = ids.tolist()
-        return steps
+        for i, (text, token) in enumerate(zip(self.texts, self._written, strict=True)):
+            text.add(token, columns, i, end_ids=self._lm.end_ids, limit=self._limit(text))
+        return [t.steps[-1] for t in self.texts]
 
     def _move(self) -> None:
         """Give the tokens drawn last to the model, without the texts that have ended."""
@@ -218,41 +186,17 @@ class Writing:
             return text.prompt.tokens.prompt_ids
         return np.concatenate((text.prompt.tokens.prompt_ids, np.array(text.ids, dtype=np.int64)))
 
-    def _room(self, text: Text) -> tuple[int, str]:
-        """Most tokens of a text and what is said when it has them."""
+    def _limit(self, text: Text) -> str:
+        """Why the token to come is the last of a text; "" where one may follow it."""
+        most, words = self._most, MOST_TOKENS
         if self._lm.context_length is not None:
             tokens = text.prompt.tokens
             used = max(len(tokens.prompt_ids), len(tokens.reference_ids))
-            if self._lm.context_length - used < self._most:
-                return self._lm.context_length - used, FULL_CONTEXT
-        return self._most, MOST_TOKENS
+            if self._lm.context_length - used < most:
+                most, words = self._lm.context_length - used, FULL_CONTEXT
+        return words if len(text.ids) + 1 >= most else ""
 
     @property
     def is_over(self) -> bool:
         """Whether every text has ended."""
         return all(t.stopped_by for t in self.texts)
-
-
-def _numbers(columns: TokenScores) -> dict[str, Any]:
-    """What a step takes of a one-row result."""
-    names = ("log_p", "log_q", "drift", "variance", "entropy_p", "entropy_q")
-    return {
-        **{n: float(getattr(columns, n)[0]) for n in names},
-        "log_moments": columns.log_moments[0],
-    }
-
-
-def _row(columns: TokenScores, i: int) -> TokenScores:
-    one = slice(i, i + 1)
-    rows = {
-        f.name: getattr(columns, f.name)[one]
-        for f in fields(columns)
-        if f.name not in ("orders", "pointers")
-    }
-    return TokenScores(orders=columns.orders, **rows)
-
-
-def _stacked(columns: Sequence[TokenScores]) -> TokenScores:
-    names = [f.name for f in fields(TokenScores) if f.name not in ("orders", "pointers")]
-    rows: dict[str, Any] = {n: np.concatenate([getattr(c, n) for c in columns]) for n in names}
-    return TokenScores(orders=columns[0].orders, **rows)

@@ -14,10 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers.cache_utils import DynamicLayer
 
 from flowgauge.errors import RecordError
 from flowgauge.models.quiet import quiet_transformers
 from flowgauge.records import IntArray
+
+#: Tokens that a cache has room for before it is copied again.
+ROOM = 64
 
 
 class JoinedDecoder:
@@ -55,11 +59,7 @@ class JoinedDecoder:
         more: dict[str, Any] = {"cache": self._cache}
         self._mask = torch.cat((self._mask, torch.ones(len(ids), 1, dtype=torch.int64)), 1)
         if self._is_attention and not bool(self._mask.all()):
-            device = self.states.device
-            more |= {
-                "attention_mask": self._mask.to(device),
-                "position_ids": self._lengths[:, None].to(device),
-            }
+            more |= {"attention_mask": self._mask, "position_ids": self._lengths[:, None]}
         with torch.inference_mode(), quiet_transformers():
             self.states, self._cache = self._forward(torch.from_numpy(ids)[:, None], more)
         self._lengths = self._lengths + 1
@@ -138,7 +138,47 @@ def joined(
                 known = True
         if not known:
             raise TypeError(f"a cache layer is {type(layer).__name__}")
+        if type(layer) in (DynamicLayer, RoomyLayer):
+            out.layers[i] = RoomyLayer.of(layer)
     return out
+
+
+class RoomyLayer(DynamicLayer):
+    """Keys and values with room to grow: a token is written in its place, nothing is copied.
+
+    The stock layer makes a longer copy of everything at each token, which costs time and leaves
+    memory full of holes.
+    """
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    @classmethod
+    def of(cls, layer: DynamicLayer) -> "RoomyLayer":
+        """A layer that holds what `layer` holds."""
+        roomy = cls()
+        roomy.__dict__.update(layer.__dict__)
+        roomy._make_room(ROOM)
+        return roomy
+
+    def _make_room(self, more: int) -> None:
+        self._stores = [
+            torch.nn.functional.pad(x, (0, 0, 0, more)) for x in (self.keys, self.values)
+        ]
+        n = self.keys.shape[2]
+        self.keys, self.values = (store[:, :, :n] for store in self._stores)
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Append keys and values (row, head, time, width); all of them so far."""
+        n, more = self.keys.shape[2], key_states.shape[2]
+        if n + more > self._stores[0].shape[2]:
+            self._make_room(more + ROOM)
+        for store, new in zip(self._stores, (key_states, value_states), strict=True):
+            store[:, :, n : n + more] = new
+        self.keys, self.values = (store[:, :, : n + more] for store in self._stores)
+        return self.keys, self.values
 
 
 def _rows_of(

@@ -20,7 +20,7 @@ ROWS = 2
 def narrow_linear(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """x Wᵀ + b for two rows of x, whatever the axes before the last.
+    """Product x Wᵀ + b for two rows of x, whatever the axes before the last.
 
     Example:
         >>> x, w = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[1.0, 1.0]])

@@ -24,13 +24,13 @@ from flowgauge.models.protocol import LanguageModel
 from flowgauge.pipeline import measure, save_generated
 from flowgauge.pipeline.prepare import prepare
 from flowgauge.pipeline.settings import Settings
+from flowgauge.pipeline.summary import summary
 from flowgauge.records import FailedRow, Record
 from flowgauge.scores import ModelLaw
 from flowgauge.serve.asks import GenerateAsk
 from flowgauge.serve.jobs import Steps
 from flowgauge.serve.monitors import monitor
 from flowgauge.serve.stream import Message
-from flowgauge.serve.summary import summary
 from flowgauge.store import Run
 from flowgauge.text import ChatTemplate, PlainTemplate, check_record
 

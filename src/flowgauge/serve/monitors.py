@@ -1,9 +1,7 @@
 """The monitors that the server offers: those of `flowgauge.live.offered`, asked for in JSON."""
 
-import math
 from typing import Any
 
-from flowgauge.errors import SettingsError
 from flowgauge.live.event import note, stop
 from flowgauge.live.monitor import Monitor
 from flowgauge.live.offered import OFFERED, monitor_named
@@ -31,10 +29,4 @@ def monitor(ask: MonitorAsk) -> Monitor:
         >>> monitor(asked).promise.endswith("with chance 0.05 at most.")
         True
     """
-    for name, value in ask.settings.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise SettingsError(
-                f"the monitor {ask.name[:40]} was asked with {name[:40]} = {value}; a finite "
-                "number was needed"
-            )
     return monitor_named(ask.name, ask.settings, action=_ACTIONS[ask.action])

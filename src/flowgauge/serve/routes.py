@@ -19,6 +19,7 @@ from flowgauge.errors import (
     RunExistsError,
     SettingsError,
 )
+from flowgauge.pipeline.summary import summary
 from flowgauge.report import render
 from flowgauge.serve.answers import Refusal, answer, error
 from flowgauge.serve.asks import GenerateAsk, MeasureAsk
@@ -29,7 +30,6 @@ from flowgauge.serve.monitors import offered
 from flowgauge.serve.names import check_name, new_name
 from flowgauge.serve.settings import Limits
 from flowgauge.serve.shelf import Shelf
-from flowgauge.serve.summary import summary
 from flowgauge.text import check_record
 
 _RETRY_SECONDS = "5"
@@ -135,7 +135,7 @@ def run_routes(desk: Desk, page: Callable[[], str]) -> APIRouter:
 
     @router.get("/api/runs/{name}")
     def run(name: str) -> Response:
-        return answer(summary(desk.shelf.open(name)))
+        return answer({**summary(desk.shelf.open(name)), "run": name})
 
     @router.get("/api/runs/{name}/records/{record:path}")
     def record(name: str, record: str) -> Response:

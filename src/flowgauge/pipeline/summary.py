@@ -17,7 +17,7 @@ def summary(run: Run) -> dict[str, Any]:
     """Manifest, measured records, least supported sentences and failed rows."""
     rows = run.table("records").to_pylist()
     return {
-        "run": run.name,
+        "run": str(run.path or run.name),
         "manifest": run.manifest,
         "records": [{k: r[k] for k in _KEPT} for r in rows if r["status"] == "measured"],
         "least_supported": least_supported(run) if has_support(run) else [],
