@@ -23,7 +23,7 @@ def test_plain_sampling_is_the_models_own_law():
     "more",
     [
         {"temperature": -0.1}, {"temperature": float("inf")}, {"temperature": float("nan")},
-        {"top_k": -1},
+        {"temperature": 1e-320}, {"top_k": -1},
         {"top_p": 0}, {"top_p": 1.01}, {"top_p": float("nan")},
         {"min_p": -0.01}, {"min_p": 1.01}, {"min_p": float("nan")},
         {"repetition_penalty": 0}, {"repetition_penalty": -1},
@@ -34,7 +34,7 @@ def test_plain_sampling_is_the_models_own_law():
 def test_no_way_to_sample(more):
     [(name, value)] = more.items()
     with pytest.raises(
-        SettingsError, match=rf"{name}={value}.* is no way to sample: temperature ≥"
+        SettingsError, match=rf"{name}={value}.* is no way to sample: temperature 0"
     ):
         Sampling(**more)
 

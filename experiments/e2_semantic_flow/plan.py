@@ -76,7 +76,7 @@ Rows = dict[tuple[str, str], tuple[int, int, int]]
 
 FULL: dict[str, Rows] = {
     "smollm2-135m": {
-        ("greedy", "question"): (64, 1, 256),
+        ("greedy", "question"): (96, 1, 256),
         ("low", "question"): (8, 3, 256),
         ("plain", "documents"): (10, 3, 128),
         ("warm", "documents"): (10, 3, 128),
@@ -89,7 +89,7 @@ FULL: dict[str, Rows] = {
         ("warm", "documents"): (5, 3, 128),
         ("low", "question"): (5, 3, 256),
         ("plain", "question"): (8, 3, 128),
-        ("greedy", "documents"): (16, 1, 256),
+        ("greedy", "documents"): (32, 1, 256),
     },
     "stories-260k": {
         ("plain", "story"): (40, 3, 320),

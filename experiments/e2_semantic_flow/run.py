@@ -132,10 +132,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     out = folder / "results" if args.quick else HERE / "results"
     write(result, reports, out)
-    looping = {
-        m: labels.sort(loops.under_model_law(some, texts)).looping for m, some in its.items()
-    }
-    (out / "onset.svg").write_text(pictures.onset_svg(looping), encoding="utf-8")
+    shown = {m: list(loops.halves(some, texts)[0].values()) for m, some in its.items()}
+    (out / "onset.svg").write_text(pictures.onset_svg(shown), encoding="utf-8")
     found_tables = tables.every(result)
     if not args.quick:
         readme = HERE / "README.md"

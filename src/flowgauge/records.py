@@ -49,11 +49,13 @@ class Sampling:
     repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        is_way = 0 <= self.temperature < float("inf") and self.top_k >= 0
+        # Logits divided by less would leave the range of single precision.
+        is_way = self.temperature == 0 or 1e-6 <= self.temperature < float("inf")
+        is_way = is_way and self.top_k >= 0
         is_way = is_way and 0 < self.top_p <= 1 and 0 <= self.min_p <= 1
         if not is_way or not 0 < self.repetition_penalty < float("inf"):
             raise SettingsError(
-                f"{self} is no way to sample: temperature ≥ 0, top_k ≥ 0, 0 < top_p ≤ 1, "
+                f"{self} is no way to sample: temperature 0 (greedy) or ≥ 1e-6, top_k ≥ 0, 0 < top_p ≤ 1, "
                 "0 ≤ min_p ≤ 1 and repetition_penalty > 0 are needed"
             )
 

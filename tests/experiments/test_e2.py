@@ -538,15 +538,22 @@ def test_tables_go_between_their_markers():
 
 
 def test_the_onset_picture():
-    texts = [(looping(20, seed=i), labels.Loop(onset=24, block=4)) for i in range(3)]
-    curve = pictures.around_onset(texts, "drift")
-    middle = np.median([t.drift[24] for t, _ in texts])
-    assert curve[pictures.BEFORE] == middle
-    assert np.isnan(curve[0])
-    svg = pictures.onset_svg({"a < b": texts, "too few": texts[:1]})
-    root = ElementTree.fromstring(svg)
-    words = "".join(root.itertext())
-    assert "a < b, 3 texts" in words
+    loop = labels.Loop(onset=84, block=4)
+    texts = [(looping(80, seed=i), loop) for i in range(3)]
+    others_ = tuple(ordinary(90, seed=9 + i) for i in range(4))
+    halves = [
+        judge.Half(looping=tuple(texts[:1]), ordinary=others_[:1]),
+        judge.Half(looping=tuple(texts[1:]), ordinary=others_[1:]),
+    ]
+    curves = pictures.curves_of(halves)
+    means = [t.drift[69:85].mean() for t, _ in texts]  # 16 tokens up to the onset, 84
+    assert curves["drift"][pictures.BEFORE] == pytest.approx(np.median(means))
+    means = [t.entropy_p[69:85].mean() for t in others_]
+    assert curves["entropy ordinary"][pictures.BEFORE] == pytest.approx(np.median(means))
+    assert np.isnan(curves["drift"][-1])  # no text goes on so far
+    svg = pictures.onset_svg({"a < b": halves, "too few": halves[:1]})
+    words = "".join(ElementTree.fromstring(svg).itertext())
+    assert "a < b, 3 looping texts, 4 ordinary" in words
     assert "too few" not in words
     assert "script" not in svg
 

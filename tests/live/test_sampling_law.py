@@ -139,8 +139,8 @@ def test_borders_of_top_p_and_min_p():
     assert law_of([1.0, 0.0, 0.0], repetition_penalty=3) == [1, 0, 0]
 
 
-def test_greedy_shares_the_mass_among_equals():
-    assert law_of([0.4, 0.4, 0.2], temperature=0) == [0.5, 0.5, 0]
+def test_greedy_takes_the_first_of_equals_as_generate_does():
+    assert law_of([0.2, 0.4, 0.4], temperature=0) == [0, 1, 0]
 
 
 def test_a_penalty_reads_the_text_alone():

@@ -66,8 +66,7 @@ def sampled_law(law, sampling, text):
             penalty = sampling.repetition_penalty
             logits[token] *= penalty if logits[token] < 0 else 1 / penalty
     if sampling.temperature == 0:
-        best = logits == logits.max()
-        return best / best.sum()
+        return (np.arange(len(logits)) == np.argmax(logits)).astype(float)
     logits = logits / sampling.temperature
     if sampling.top_k:
         border = sorted(logits, reverse=True)[min(sampling.top_k, len(logits)) - 1]

@@ -26,15 +26,20 @@ class Pieces:
 
     Args:
         lm: The tokenizer.
+        before: The last ids of the prompt: some tokenizers drop the space that begins a text, so
+            the first token's own space is known only after something.
 
     Attributes:
         text: What has been given out.
     """
 
-    def __init__(self, lm: Detokenizer) -> None:
+    def __init__(self, lm: Detokenizer, before: Sequence[int] = ()) -> None:
         self._lm = lm
-        self._ids: list[int] = []
-        self._start = self._told = 0  # ids from which text is made, ids whose text is given out
+        self._ids = [int(i) for i in before]
+        if lm.detokenize(self._ids).endswith(REPLACEMENT):
+            self._ids = []
+        # Ids from which text is made, ids whose text is given out.
+        self._start, self._told = 0, len(self._ids)
         self._spans: list[tuple[int, int]] = []
         self.text = ""
 

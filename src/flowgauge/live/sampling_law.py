@@ -45,9 +45,9 @@ class Transform:
         self.reads_text = sampling.repetition_penalty != 1.0
         if self.reads_text:
             steps.append(RepetitionPenaltyLogitsProcessor(float(sampling.repetition_penalty)))
-        if sampling.temperature == 0:  # nothing more can change which token is the likeliest
-            steps.append(TopKLogitsWarper(1))
-        else:
+        # Under greedy decoding nothing more can change which token is the likeliest.
+        self._is_greedy = sampling.temperature == 0
+        if not self._is_greedy:
             if sampling.temperature != 1.0:
                 steps.append(TemperatureLogitsWarper(float(sampling.temperature)))
             if sampling.top_k:
@@ -57,7 +57,7 @@ class Transform:
             if sampling.min_p > 0:
                 steps.append(MinPLogitsWarper(sampling.min_p))
         self._steps = LogitsProcessorList(steps)
-        self.is_plain = not steps
+        self.is_plain = not steps and not self._is_greedy
 
     def __call__(self, logits: "torch.Tensor", texts: Sequence[IntArray]) -> "torch.Tensor":
         """Logits (row, vocab) of the law sampled from.
@@ -77,7 +77,10 @@ class Transform:
             padded = [np.pad(t, (0, longest - len(t)), constant_values=vocab) for t in texts]
             ids = torch.from_numpy(np.stack(padded))
         out: torch.Tensor = self._steps(ids.to(logits.device), logits.clone())
-        return out
+        if not self._is_greedy:
+            return out
+        best = out.argmax(-1, keepdim=True)  # the first of equal ones, as in `generate`
+        return torch.full_like(out, -torch.inf).scatter(-1, best, out.gather(-1, best))
 
 
 @dataclass(frozen=True, slots=True)
