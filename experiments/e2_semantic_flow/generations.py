@@ -7,6 +7,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def read(folder: Path, condition: plan.Condition, suffix: str = "") -> list[Writ
             texts = load([path])
             if [(t.prompt, t.repetition) for t in texts] != wanted:
                 raise SystemExit(f"{path} holds texts of another plan; delete it and start again")
-            found += texts
+            found += [replace(t, kind=condition.prompts) for t in texts]
     return found
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from e2_semantic_flow import judge, labels, plan
+from e2_semantic_flow.compare import Half, onsets_at
 from e2_semantic_flow.generations import OF_MODEL, Texts, tokens_of
 from e2_semantic_flow.written import Written
 
@@ -51,25 +52,21 @@ def under_model_law(
     return out
 
 
-def halves(
-    conditions: Sequence[plan.Condition], texts: Texts
-) -> tuple[dict[str, judge.Half], bool]:
+def halves(conditions: Sequence[plan.Condition], texts: Texts) -> tuple[dict[str, Half], bool]:
     """Development and test half, and whether ordinary texts are of temperature 0 and 0.3 alone."""
     cold = {n: _half(under_model_law(conditions, texts, True), n) for n in HALVES}
     if all(len(h.ordinary) >= LEAST_COLD for h in cold.values()):
         return cold, True
     every = {n: _half(under_model_law(conditions, texts), n) for n in HALVES}
-    return {
-        n: judge.Half(looping=cold[n].looping, ordinary=every[n].ordinary) for n in HALVES
-    }, False
+    return {n: Half(looping=cold[n].looping, ordinary=every[n].ordinary) for n in HALVES}, False
 
 
 HALVES = ("development", "test")
 
 
-def _half(found: Sequence[Written], name: str) -> judge.Half:
+def _half(found: Sequence[Written], name: str) -> Half:
     s = labels.sort([t for t in found if t.is_development == (name == "development")])
-    return judge.Half(looping=s.looping, ordinary=s.ordinary)
+    return Half(looping=s.looping, ordinary=s.ordinary)
 
 
 def of_model(conditions: Sequence[plan.Condition], texts: Texts, replicates: int) -> dict[str, Any]:
@@ -90,6 +87,7 @@ def of_model(conditions: Sequence[plan.Condition], texts: Texts, replicates: int
         },
     }
     if all(len(h.looping) >= LEAST_LOOPS and h.ordinary for h in its.values()):
+        out["onsets"] = {f"{h}": onsets_at(its["test"], h) for h in judge.HORIZONS}
         out["detectors"] = judge.judged(its["development"], its["test"], replicates)
     else:
         out["absent"] = f"a half has fewer than {LEAST_LOOPS} looping texts, or no ordinary one"

@@ -5,8 +5,8 @@ from html import escape
 
 import numpy as np
 
+from e2_semantic_flow.compare import Half
 from e2_semantic_flow.detectors import window_sums
-from e2_semantic_flow.judge import Half
 from e2_semantic_flow.written import Written
 from flowgauge.records import FloatArray
 

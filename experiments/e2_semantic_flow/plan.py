@@ -31,7 +31,12 @@ WORDS = {
     "greedy": "greedy",
 }
 #: Low temperatures under the model's own laws: under SamplingLaw greedy P is a point mass.
-LAWS = {"plain": SamplingLaw(), "warm": SamplingLaw(), "low": ModelLaw(), "greedy": ModelLaw()}
+LAWS: dict[str, SamplingLaw | ModelLaw] = {
+    "plain": SamplingLaw(),
+    "warm": SamplingLaw(),
+    "low": ModelLaw(),
+    "greedy": ModelLaw(),
+}
 #: Sampling under which loops are looked for.
 COLD = ("low", "greedy")
 

@@ -157,20 +157,17 @@ def detection(found: Numbers, rate: str) -> str:
 
 def ahead(found: Numbers) -> str:
     """AUROC of scores before the onset against ordinary text at the same place."""
-    horizons = [k for k in next(iter(found["detectors"].values()))["early"] if k.isdigit()]
+    onsets = found["onsets"]
     head = (
-        "detector",
-        "window",
-        "sign",
-        *(f"{h} before" for h in horizons),
+        "detector", "window", "sign", *(f"{h} before ({n} onsets)" for h, n in onsets.items()),
         "16 before, − entropy's",
-    )
+    )  # fmt: skip
     rows = [
         [
             f"**{name}**" if row["of_flow"] else name,
             str(row["early"]["window"]),
             "high" if row["early"]["sign"] > 0 else "low",
-            *(cell(row["early"][h], ".2f") for h in horizons),
+            *(cell(row["early"][h], ".2f") for h in onsets),
             NONE if name == "entropy" else cell(row["early"]["minus_rival"], "+.2f"),
         ]
         for name, row in found["detectors"].items()

@@ -29,6 +29,7 @@ class Written:
         log_p, log_q, drift, entropy_p, entropy_q: (time,) [nats].
         variance: (time,) [nats²].
         log_moments: (time, order) [nats].
+        kind: Of its prompt; the condition knows it, not the file.
     """
 
     prompt: int
@@ -44,6 +45,7 @@ class Written:
     entropy_p: FloatArray
     entropy_q: FloatArray
     log_moments: FloatArray
+    kind: str = ""
 
     @property
     def is_development(self) -> bool:
@@ -93,11 +95,13 @@ def load(paths: Iterable[Path]) -> list[Written]:
     out = []
     for path in paths:
         for row in pq.read_table(path).to_pylist():
-            arrays = {n: np.array(row[n], dtype=np.float64) for n in (*COLUMNS, "log_moments")}
-            arrays["log_moments"] = arrays["log_moments"].reshape(-1, len(ORDERS))
-            integers = {n: np.array(row[n], dtype=np.int64) for n in ("ids", "ends")}
-            rest = {n: row[n] for n in ("prompt", "repetition", "text", "has_end")}
-            out.append(Written(**rest, **integers, **arrays))
+            found: dict[str, Any] = dict(row)
+            for name in (*COLUMNS, "log_moments"):
+                found[name] = np.array(row[name], dtype=np.float64)
+            for name in ("ids", "ends"):
+                found[name] = np.array(row[name], dtype=np.int64)
+            found["log_moments"] = found["log_moments"].reshape(-1, len(ORDERS))
+            out.append(Written(**found))
     return out
 
 

@@ -55,8 +55,8 @@ class Sampling:
         is_way = is_way and 0 < self.top_p <= 1 and 0 <= self.min_p <= 1
         if not is_way or not 0 < self.repetition_penalty < float("inf"):
             raise SettingsError(
-                f"{self} is no way to sample: temperature 0 (greedy) or ≥ 1e-6, top_k ≥ 0, 0 < top_p ≤ 1, "
-                "0 ≤ min_p ≤ 1 and repetition_penalty > 0 are needed"
+                f"{self} is no way to sample: temperature 0 (greedy) or ≥ 1e-6, top_k ≥ 0, "
+                "0 < top_p ≤ 1, 0 ≤ min_p ≤ 1 and repetition_penalty > 0 are needed"
             )
 
     @property

@@ -52,7 +52,9 @@ def test_folders_that_know_no_model_load_no_torch(folder):
 
 
 def test_the_folders_of_models_wait_for_the_first_use():
-    assert loaded_by("import flowgauge.models, flowgauge.estimators") & TORCH == set()
+    folders = ("models", "estimators", "architectures", "live")
+    for folder in folders:
+        assert loaded_by(f"import flowgauge.{folder}") & TORCH == set(), folder
 
 
 def test_the_help_loads_only_what_prints_it():

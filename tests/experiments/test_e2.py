@@ -14,11 +14,13 @@ from oracles import loops as oracle
 
 import flowgauge as fg
 from flowgauge.records import ORDERS
+from flowgauge.scores import ModelLaw
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "experiments"))
 
 from e2_semantic_flow import (
     alarms,
+    compare,
     constants,
     data,
     detectors,
@@ -188,10 +190,10 @@ def test_a_window_without_variance_has_no_residual():
 def test_the_sign_turns_scores_and_leaves_missing_ones_at_the_bottom():
     text = ordinary(12)
     up = detectors.Form(name="mean drift", window=8, sign=1)
-    half = judge.Half(looping=(), ordinary=(text,))
+    half = compare.Half(looping=(), ordinary=(text,))
     down = detectors.Form(name="mean drift", window=8, sign=-1)
     np.testing.assert_array_equal(
-        judge.turned(judge.scored(half, up)).ordinary[0], down.score(text)
+        compare.turned(compare.scored(half, up)).ordinary[0], down.score(text)
     )
     assert np.isneginf(down.score(text)[:7]).all()
     assert np.isfinite(down.score(text)[7:]).all()
@@ -234,24 +236,24 @@ def test_the_threshold_is_the_lowest_that_keeps_the_rate(texts, per_1000):
 
 
 def test_token_auroc_against_pairs():
-    half = judge.Half(
+    half = compare.Half(
         looping=((looping(40, prompt=1, seed=1), labels.Loop(onset=44, block=4)),),
         ordinary=(ordinary(50, prompt=1, seed=2), ordinary(60, prompt=3, seed=3)),
     )
-    s = judge.scored(half, detectors.Form(name="mean drift", window=8, sign=-1))
-    found = judge.token_auroc(s, np.ones((1, 2)))
-    negative = np.concatenate([x[judge.FIRST :] for x in s.ordinary])
+    s = compare.scored(half, detectors.Form(name="mean drift", window=8, sign=-1))
+    found = compare.token_auroc(s, np.ones((1, 2)))
+    negative = np.concatenate([x[compare.FIRST :] for x in s.ordinary])
     assert found[0] == pytest.approx(oracle.share_of_pairs(s.looping[0][44:], negative))
 
 
 def test_tokens_of_a_loop_meet_ordinary_ones_of_the_same_position():
     loop = labels.Loop(onset=44, block=4)
-    half = judge.Half(
+    half = compare.Half(
         looping=((looping(40, prompt=1, seed=1), loop),),
         ordinary=tuple(ordinary(n, prompt=p, seed=n) for n, p in ((50, 1), (60, 3), (44, 3))),
     )
-    s = judge.scored(half, detectors.Form(name="entropy", window=8, sign=1))
-    found = judge.place_auroc(s, np.array([[1.0, 1.0], [2.0, 1.0]]))
+    s = compare.scored(half, detectors.Form(name="entropy", window=8, sign=1))
+    found = compare.place_auroc(s, np.array([[1.0, 1.0], [2.0, 1.0]]))
     pairs = [
         np.mean([oracle.share_of_pairs([s.looping[0][p]], [x[p]]) for p in range(44, end)])
         for x, end in zip(s.ordinary, (50, 56), strict=False)
@@ -261,24 +263,46 @@ def test_tokens_of_a_loop_meet_ordinary_ones_of_the_same_position():
 
 
 def test_scores_ahead_of_an_onset_meet_ordinary_ones_at_the_same_place():
-    half = judge.Half(
-        looping=((looping(60, prompt=1, seed=1), labels.Loop(onset=64, block=4)),),
-        ordinary=(ordinary(64, prompt=1, seed=2), ordinary(20, prompt=3, seed=3)),
+    texts = [looping(60, prompt=1, seed=i) for i in range(compare.LEAST_ONSETS)]
+    loop = labels.Loop(onset=64, block=4)
+    late = compare.Half(
+        looping=tuple((t, loop) for t in texts),
+        ordinary=(ordinary(64, prompt=1, seed=12), ordinary(20, prompt=3, seed=13)),
     )
-    s = judge.scored(half, detectors.Form(name="entropy", window=8, sign=-1))
-    found = judge.horizon_auroc(s, 8, np.ones((1, 2)))
-    there = s.ordinary[0][64 - 8 - judge.PLACE :]  # the other text is too short to be compared
-    assert found[0] == pytest.approx(oracle.share_of_pairs([s.looping[0][56]], there))
-    early = judge.Half(
-        looping=((half.looping[0][0], labels.Loop(onset=10, block=4)),), ordinary=half.ordinary
+    form = detectors.Form(name="entropy", window=8, sign=-1)
+    s = compare.scored(late, form)
+    found = compare.horizon_auroc(s, 8, np.ones((1, 2)))
+    there = s.ordinary[0][64 - 8 - compare.PLACE :]  # the other text is too short to be compared
+    mine = [x[56] for x in s.looping]
+    assert found[0] == pytest.approx(oracle.share_of_pairs(mine, there))
+    assert compare.onsets_at(late, 8) == compare.LEAST_ONSETS
+    few = replace(late, looping=(*late.looping[1:], (texts[0], labels.Loop(onset=10, block=4))))
+    assert compare.onsets_at(few, 8) == compare.LEAST_ONSETS - 1
+    assert np.isnan(compare.horizon_auroc(compare.scored(few, form), 8, np.ones((1, 2)))).all()
+
+
+def test_texts_are_compared_with_those_of_the_same_kind_of_prompt():
+    loop = labels.Loop(onset=44, block=4)
+    mine, same, other = (
+        looping(40, prompt=1),
+        ordinary(60, prompt=1),
+        ordinary(60, prompt=1, seed=5),
     )
-    s = judge.scored(early, detectors.Form(name="entropy", window=8, sign=-1))
-    assert np.isnan(judge.horizon_auroc(s, 8, np.ones((1, 2)))).all()
+    same, mine = replace(same, kind="question"), replace(mine, kind="question")
+    both = compare.Half(looping=((mine, loop),), ordinary=(same, replace(other, kind="documents")))
+    alone = compare.Half(looping=((mine, loop),), ordinary=(same,))
+    form, once = detectors.Form(name="entropy", window=8, sign=1), np.ones((1, 1))
+    found = [compare.place_auroc(compare.scored(h, form), once)[0] for h in (both, alone)]
+    assert found[0] == found[1]
+    threshold = float(np.max(compare.scored(both, form).ordinary[1]))  # only the other one alarms
+    s = compare.scored(both, form)
+    wanted = judge.detection(compare.scored(alone, form), threshold, once)["foretold_by_chance"]
+    assert judge.detection(s, threshold, once)["foretold_by_chance"] == wanted
 
 
 def test_detection_by_hand():
     loop = labels.Loop(onset=40, block=4)
-    half = judge.Half(
+    half = compare.Half(
         looping=((ordinary(60, prompt=1), loop), (ordinary(60, prompt=3), loop)),
         ordinary=(ordinary(50, prompt=1), ordinary(50, prompt=5), ordinary(30, prompt=5)),
     )
@@ -289,7 +313,7 @@ def test_detection_by_hand():
         out[ones] = 1.0
         return out
 
-    s = judge.Scored(
+    s = compare.Scored(
         half=half,
         looping=(path(60, at["first"]), path(60, at["second"])),
         ordinary=(path(50, at["plain"]), path(50, at["alarmed"]), path(30, at["short"])),
@@ -307,8 +331,8 @@ def test_detection_by_hand():
 
 def test_no_alarm_at_all():
     loop = labels.Loop(onset=40, block=4)
-    half = judge.Half(looping=((ordinary(60), loop),), ordinary=(ordinary(50),))
-    s = judge.scored(half, detectors.Form(name="entropy", window=8, sign=1))
+    half = compare.Half(looping=((ordinary(60), loop),), ordinary=(ordinary(50),))
+    s = compare.scored(half, detectors.Form(name="entropy", window=8, sign=1))
     found = judge.detection(s, np.inf, np.ones((3, 1)))
     assert found["threshold"] is None
     assert found["median_delay_tokens"] == [None, None, None]
@@ -457,6 +481,21 @@ def test_texts_survive_the_file(tmp_path):
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["a.parquet"]
 
 
+def test_reading_again_is_generating_under_the_model_law(tmp_path, monkeypatch):
+    warm = plan.Condition(
+        model="stories-260k", sampling="warm", prompts="story", count=2, repetitions=1, max_tokens=8
+    )
+    generations.generate([warm], data.ASSETS, tmp_path / "a", True, lambda _: None)
+    again = generations.read(tmp_path / "a", warm, generations.OF_MODEL)
+    monkeypatch.setitem(plan.LAWS, "warm", ModelLaw())
+    generations.generate([warm], data.ASSETS, tmp_path / "b", True, lambda _: None)
+    for one, two in zip(generations.read(tmp_path / "b", warm), again, strict=True):
+        np.testing.assert_array_equal(one.ids, two.ids)
+        for name in ("log_p", "log_q", "drift", "variance", "entropy_p"):
+            # Two ways through a float32 model.
+            np.testing.assert_allclose(getattr(one, name), getattr(two, name), atol=1e-4, rtol=1e-3)
+
+
 def test_generation_goes_on_where_it_was(tmp_path):
     warm = plan.Condition(
         model="stories-260k", sampling="warm", prompts="story", count=9, repetitions=1, max_tokens=4
@@ -467,6 +506,7 @@ def test_generation_goes_on_where_it_was(tmp_path):
     drawn, again = texts["stories-260k", "warm-story"], texts["stories-260k", "warm-story-model"]
     assert len(said) == 2
     assert [t.prompt for t in drawn] == list(range(9))
+    assert {t.kind for t in drawn} == {"story"}
     for one, two in zip(drawn, again, strict=True):
         np.testing.assert_array_equal(one.ids, two.ids)
         assert not np.allclose(one.log_p, two.log_p)  # another law of the same tokens
@@ -542,8 +582,8 @@ def test_the_onset_picture():
     texts = [(looping(80, seed=i), loop) for i in range(3)]
     others_ = tuple(ordinary(90, seed=9 + i) for i in range(4))
     halves = [
-        judge.Half(looping=tuple(texts[:1]), ordinary=others_[:1]),
-        judge.Half(looping=tuple(texts[1:]), ordinary=others_[1:]),
+        compare.Half(looping=tuple(texts[:1]), ordinary=others_[:1]),
+        compare.Half(looping=tuple(texts[1:]), ordinary=others_[1:]),
     ]
     curves = pictures.curves_of(halves)
     means = [t.drift[69:85].mean() for t, _ in texts]  # 16 tokens up to the onset, 84

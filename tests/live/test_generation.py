@@ -109,7 +109,7 @@ def test_a_look_at_the_result_changes_nothing(monkeypatch):
         return generation.result()
 
     found = written(look=True)
-    assert found.record.response == written(look=False).record.response == "a😀 b😀"
+    assert found.record.response == written(look=False).record.response == " a😀 b😀"
     assert len(found.tokens.offsets) == len(ids)
 
 

@@ -111,7 +111,9 @@ def test_texts_that_end_early_change_nobody(monkeypatch):
         ids = g.tokens.response_ids.tolist()
         assert not set(ids[:-1]) & set(ends)
         assert (ids[-1] in ends) == (g.stopped_by == END_TOKEN)
-        assert g.record.response == lm.detokenize([i for i in ids if i not in ends])
+        text = lm.detokenize([i for i in ids if i not in ends])
+        # At its beginning the tokenizer drops a space that the text has after its prompt.
+        assert g.record.response.removeprefix(" ") == text
         assert len(g.tokens.offsets) == len(ids)
 
 

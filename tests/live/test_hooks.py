@@ -10,19 +10,20 @@ from oracles.tiny_models import tiny
 from transformers import (
     AutoModelForCausalLM,
     GenerationConfig,
+    MaxLengthCriteria,
     StopStringCriteria,
     TopKLogitsWarper,
 )
 
 from flowgauge.errors import ContextLengthError, RecordError, SettingsError, ShapeError
-from flowgauge.live import GenerateSettings, generate, note, stop
+from flowgauge.live import GenerateSettings, generate, note, stop, writing
 from flowgauge.live.grounded import Grounded
 from flowgauge.live.hooks import FULL_REFERENCE, OTHER_CRITERION, FlowHooks, HookSettings
 from flowgauge.live.hooks import sampling_of as read
 from flowgauge.live.loop import Loop
 from flowgauge.live.monitor import Monitor
 from flowgauge.live.not_from_source import NotFromSource
-from flowgauge.live.writing import END_TOKEN
+from flowgauge.live.watched import END_TOKEN, MOST_TOKENS
 from flowgauge.models import HuggingFaceModel, load_model
 from flowgauge.records import Record, Sampling, Tokens
 from flowgauge.scores import ModelLaw, score
@@ -109,19 +110,23 @@ class Speaks(Monitor):
         return type(self)(self.position, self.parity, action=self.action)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "way"),
+    # Every way with one family, and every family with the ways that change least and most.
+    [*(("llama", way) for way in WAYS)]
+    + [(f, way) for f in FAMILIES if f != "llama" for way in ("plain", "penalised")],
+)
 def test_numbers_are_those_of_whole_passes_without_padding(family, way):
     lm, sampling = model(family), WAYS[way]
     inputs = batch(lm)
     for law in (None, ModelLaw()):
         settings = HookSettings(attention_mask=inputs["attention_mask"])
         hooks = FlowHooks(lm, REFERENCES, sampling=sampling, law=law, settings=settings)
-        out = run(lm, inputs, hooks, sampling)
+        out = run(lm, inputs, hooks, sampling, most=18)
         for row, text in enumerate(hooks.texts):
             tokens = drawn(out, inputs, hooks, row)
             assert tokens == [s.token for s in text.steps]
-            assert len(tokens) == 24 or tokens[-1] == 2
+            assert len(tokens) == 18 or tokens[-1] == 2
             laws = oracle.rows(
                 lm, unpadded(inputs, row), REFERENCES[row], tokens, None if law else sampling
             )
@@ -215,10 +220,10 @@ def test_the_same_columns_as_scoring_the_text_afterwards():
 def test_a_row_of_a_batch_is_the_row_alone(family):
     lm, greedy = model(family), WAYS["greedy"]
     together = FlowHooks(lm, REFERENCES, sampling=greedy)
-    run(lm, batch(lm), together, greedy)
+    run(lm, batch(lm), together, greedy, most=12)
     for row, text in enumerate(together.texts):
         alone = FlowHooks(lm, [REFERENCES[row]], sampling=greedy)
-        run(lm, batch(lm, [PROMPTS[row]]), alone, greedy)
+        run(lm, batch(lm, [PROMPTS[row]]), alone, greedy, most=12)
         assert [s.token for s in alone.texts[0].steps] == [s.token for s in text.steps]
         for name in NUMBERS:
             found, wanted = column(text.steps, name), column(alone.texts[0].steps, name)
@@ -328,6 +333,56 @@ def test_a_stop_string_ends_its_row():
     assert any(t.stopped_by for t in hooks.texts)
 
 
+def forced(ids, start):
+    """A processor under which `generate` writes these tokens and no others."""
+
+    def force(input_ids, scores):
+        out = torch.full_like(scores, -torch.inf)
+        out[:, ids[input_ids.shape[1] - start]] = 0.0
+        return out
+
+    return force
+
+
+def test_where_the_length_ends_a_row_its_last_characters_are_given_out(monkeypatch):
+    lm, inputs = model("stories-260k"), batch(model("stories-260k"), PROMPTS[:1])
+    ids = lm.tokenize("a😀").ids.tolist()[:-1]
+    monkeypatch.setattr(writing, "draw", lambda logits, rng: ids[drew.pop(0)])
+    drew = list(range(len(ids)))
+    made = generate("Tom", lm, settings=GenerateSettings(max_tokens=len(ids))).finish()
+    assert made.record.response == " " + lm.detokenize(ids)  # its own space, after a prompt
+    assert made.record.response.endswith("\ufffd")
+
+    def watched(**settings):
+        hooks = FlowHooks(lm, [[1]], settings=HookSettings(**settings))
+        both = [forced(ids, inputs["input_ids"].shape[1]), hooks.processor]
+        run(
+            lm, inputs, None, most=len(ids), logits_processor=both,
+            stopping_criteria=[hooks.criteria],
+        )  # fmt: skip
+        return hooks.texts[0]
+
+    limit = MaxLengthCriteria(inputs["input_ids"].shape[1] + len(ids))
+    for text, reason in (
+        (watched(max_tokens=len(ids)), MOST_TOKENS),
+        (watched(criteria=(limit,)), OTHER_CRITERION),
+    ):
+        assert [s.text for s in text.steps] == [s.text for s in made.steps]
+        assert (text.text, text.stopped_by) == (made.record.response, reason)
+    # Where nobody says what the length is, the character may still become complete.
+    unseen = watched()
+    assert (unseen.text, unseen.stopped_by) == (made.record.response.rstrip("\ufffd"), "")
+
+
+def test_a_row_that_has_its_most_tokens_is_read_no_further():
+    lm, inputs = model("llama"), batch(model("llama"))
+    hooks = FlowHooks(lm, REFERENCES, settings=HookSettings(max_tokens=5))
+    out = run(lm, inputs, hooks, eos_token_id=None)
+    assert torch.equal(out, run(lm, inputs, None, eos_token_id=None))
+    assert [len(t.steps) for t in hooks.texts] == [5, 5, 5]
+    assert {t.stopped_by for t in hooks.texts} <= {MOST_TOKENS, END_TOKEN}
+
+
 def test_several_texts_of_a_prompt_have_its_reference_each():
     lm, inputs = model("llama"), batch(model("llama"), PROMPTS[:2])
     references = [r for r in REFERENCES[:2] for _ in range(2)]
@@ -406,6 +461,8 @@ def test_what_does_not_fit_is_refused():
     lm, inputs = model("llama"), batch(model("llama"))
     with pytest.raises(SettingsError, match=r"law is 'model'; SamplingLaw\(\) or ModelLaw\(\)"):
         FlowHooks(lm, REFERENCES, law="model")
+    with pytest.raises(SettingsError, match="max_tokens is 0, at least 1 was needed"):
+        HookSettings(max_tokens=0)
     penalised = Sampling(repetition_penalty=1.2)
     with pytest.raises(SettingsError, match=r"pass settings=HookSettings\(attention_mask=inputs"):
         FlowHooks(lm, REFERENCES, sampling=penalised, law=ModelLaw())

@@ -1,13 +1,15 @@
 """Monitors by name: each is the one its class makes, and what cannot be asked for is named."""
 
+import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from flowgauge.errors import SettingsError
-from flowgauge.live import Change, Grounded, Loop, NotFromSource, Sufficient, stop
+from flowgauge.live import Change, Grounded, Loop, NotFromSource, Repetition, Sufficient, stop
 from flowgauge.live.event import note
 from flowgauge.live.offered import OFFERED, monitor_named, parse_monitor
 
@@ -17,6 +19,7 @@ MEANT = {
     "not_from_source": (NotFromSource(0.01), "alpha=0.2", NotFromSource(0.2)),
     "change": (Change(1000), "average_run_length=20", Change(20)),
     "loop": (Loop(0.01, 16), "threshold_nats=0.5,window=2", Loop(0.5, 2)),
+    "repetition": (Repetition(4, 3), "length=2,copies=2", Repetition(2, 2)),
     "sufficient": (
         Sufficient(20, 0.01, 16),
         "nats=2,epsilon=0.3,window=3",
@@ -55,6 +58,25 @@ def test_each_name_makes_the_monitor_of_its_class(name):
     assert what_it_says(plain.fresh()) != what_it_says(other.fresh())
 
 
+def test_a_preset_brings_its_measured_threshold_unless_one_is_given():
+    made = parse_monitor("loop", model="smollm2-135m")
+    assert 0 < made.threshold_nats < 0.1
+    assert made.promise.startswith("False alarms: at most 1 per 1,000 tokens, temperature 1")
+    assert made.false_alarms_per_1000 == 1.0
+    own = parse_monitor("loop:threshold_nats=0.5", model="smollm2-135m")
+    assert (own.threshold_nats, own.false_alarms_per_1000) == (0.5, None)
+    assert monitor_named("loop", model="another").threshold_nats == 0.01
+    assert monitor_named("grounded", model="smollm2-135m").alpha == 0.01
+
+
+def test_the_thresholds_are_those_of_the_experiment():
+    file = Path(__file__).parents[2] / "experiments/e2_semantic_flow/results/loop_calibration.json"
+    measured = [e for e in json.loads(file.read_text()) if e["sampling"] == "temperature 1"]
+    for model in ("smollm2-135m", "gemma-3-270m", "stories-260k"):
+        found = monitor_named("loop", model=model).threshold_nats
+        assert found == next(e["threshold_nats"] for e in measured if e["model"] == model)
+
+
 def test_settings_that_are_not_named_stay():
     made = monitor_named("sufficient", {"window": 4})
     assert (made.nats, made.epsilon, made.window) == (20.0, 0.01, 4)
@@ -91,7 +113,7 @@ def test_counts_stay_whole_numbers():
         (
             "lop",
             "the monitor 'lop' was asked; there are grounded, not_from_source, change, loop, "
-            "sufficient",
+            "repetition, sufficient",
         ),
         ("", "the monitor '' was asked; there are grounded"),
         (

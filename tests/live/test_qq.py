@@ -106,7 +106,7 @@ def test_dots_stand_where_their_numbers_are():
 
 
 def test_many_points_are_thinned_and_the_tails_stay():
-    found = report(1500)
+    found = report(700)
     root = ET.fromstring(qq_svg(found))
     dots = list(root.iter(f"{SVG}circle"))[1:]
     assert len(dots) <= MOST_POINTS

@@ -4,17 +4,74 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flowgauge.architectures.attention import Attention as Attention
+    from flowgauge.architectures.attention import AttentionConfig as AttentionConfig
+    from flowgauge.architectures.linear_attention import LinearAttention as LinearAttention
+    from flowgauge.architectures.linear_attention import (
+        LinearAttentionConfig as LinearAttentionConfig,
+    )
+    from flowgauge.architectures.lora import LowRankLinear as LowRankLinear
+    from flowgauge.architectures.lora import merge as merge
+    from flowgauge.architectures.lora import with_lora as with_lora
+    from flowgauge.architectures.mamba import Mamba as Mamba
+    from flowgauge.architectures.mamba import MambaConfig as MambaConfig
+    from flowgauge.architectures.mamba2 import Mamba2 as Mamba2
+    from flowgauge.architectures.mamba2 import Mamba2Config as Mamba2Config
+    from flowgauge.architectures.moe import FeedForward as FeedForward
+    from flowgauge.architectures.moe import MixtureConfig as MixtureConfig
+    from flowgauge.architectures.moe import MixtureOfExperts as MixtureOfExperts
+    from flowgauge.architectures.moe import RouterLoad as RouterLoad
+    from flowgauge.architectures.moe import router_load as router_load
+    from flowgauge.architectures.rotary import Rotary as Rotary
     from flowgauge.architectures.tvvar import TVVAR as TVVAR
     from flowgauge.architectures.tvvar import apply_coefficients as apply_coefficients
     from flowgauge.architectures.tvvar import unroll as unroll
 
 _HOME = {
     "TVVAR": "tvvar",
+    "Attention": "attention",
+    "AttentionConfig": "attention",
+    "FeedForward": "moe",
+    "LinearAttention": "linear_attention",
+    "LinearAttentionConfig": "linear_attention",
+    "LowRankLinear": "lora",
+    "Mamba": "mamba",
+    "Mamba2": "mamba2",
+    "Mamba2Config": "mamba2",
+    "MambaConfig": "mamba",
+    "MixtureConfig": "moe",
+    "MixtureOfExperts": "moe",
+    "Rotary": "rotary",
+    "RouterLoad": "moe",
     "apply_coefficients": "tvvar",
+    "merge": "lora",
+    "router_load": "moe",
     "unroll": "tvvar",
+    "with_lora": "lora",
 }
 
-__all__ = ["TVVAR", "apply_coefficients", "unroll"]
+__all__ = [
+    "TVVAR",
+    "Attention",
+    "AttentionConfig",
+    "FeedForward",
+    "LinearAttention",
+    "LinearAttentionConfig",
+    "LowRankLinear",
+    "Mamba",
+    "Mamba2",
+    "Mamba2Config",
+    "MambaConfig",
+    "MixtureConfig",
+    "MixtureOfExperts",
+    "Rotary",
+    "RouterLoad",
+    "apply_coefficients",
+    "merge",
+    "router_load",
+    "unroll",
+    "with_lora",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -196,14 +196,12 @@ class Attention(TVVAR):
             pad(x, (0, 0, 0, -time % window)).unflatten(2, (-1, window)).transpose(1, 2)
             for x in (q, k, v)
         )
-        k, v = (torch.cat((_XX, x), dim=3) for x in (k, v))
+        k, v = (torch.cat((pad(x, (0, 0, 0, 0, 0, 0, 1, 0))[:, :-1], x), dim=3) for x in (k, v))
         key = torch.arange(-window, window, device=device)
         seen = self._seen(torch.arange(window, device=device)[:, None] - key)
         first = torch.arange(q.shape[1], device=device) == 0  # it has no block before it
         seen = seen & ~(first[:, None, None] & (key < 0))
-        mixed = scaled_dot_product_attention(
-            q, k, v, attn_mask=seen[:, None], enable_gqa=True
-        )
+        mixed = scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None], enable_gqa=True)
         return mixed.transpose(1, 2).flatten(2, 3)[:, :, :time]
 
     def _seen(self, age: Tensor) -> Tensor:

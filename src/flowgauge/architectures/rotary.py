@@ -31,9 +31,9 @@ class Rotary:
         [su:21], §3.2; docs/paper_index.md, section 8.
 
     Example:
-        >>> x = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+        >>> x = torch.tensor([[1.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
         >>> Rotary().turn(x, torch.tensor([0, 1])).round(decimals=4).tolist()
-        [[1.0, 0.0], [0.5403000235557556, 0.8414999842643738]]
+        [[1.0, 0.0], [0.5403, 0.8415]]
     """
 
     base: float = 10_000.0

@@ -218,8 +218,8 @@ def generate(
     monitor: Annotated[
         list[str] | None,
         typer.Option(
-            help="Watch and say: grounded, not-from-source, change, loop, sufficient; with "
-            "settings as grounded:alpha=0.05. Repeatable."
+            help="Watch and say: grounded, not-from-source, change, loop, repetition, "
+            "sufficient; with settings as grounded:alpha=0.05. Repeatable."
         ),
     ] = None,
     stop_on: Annotated[
@@ -249,7 +249,7 @@ def generate(
             repetition_penalty=repetition_penalty,
         ),
         law=law,
-        monitors=monitors_of(monitor or (), stop_on or ()),
+        monitors=monitors_of(monitor or (), stop_on or (), model),
         max_tokens=max_tokens,
         seed=seed,
         out=out,

@@ -52,14 +52,14 @@ def prompt_record(question: str, documents: Sequence[Path], instruction: str) ->
     return record
 
 
-def monitors_of(noting: Sequence[str], stopping: Sequence[str]) -> list[Monitor]:
+def monitors_of(noting: Sequence[str], stopping: Sequence[str], model: str = "") -> list[Monitor]:
     """Monitors from the command line; a name given twice is an error.
 
     Raises:
         SettingsError: As `parse_monitor` says, or one name twice.
     """
-    found = [parse_monitor(text) for text in noting]
-    found += [parse_monitor(text, action=stop) for text in stopping]
+    found = [parse_monitor(text, model=model) for text in noting]
+    found += [parse_monitor(text, action=stop, model=model) for text in stopping]
     names = [m.name for m in found]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from flowgauge.live.grounded import Grounded as Grounded
     from flowgauge.live.hooks import FlowHooks as FlowHooks
     from flowgauge.live.hooks import HookSettings as HookSettings
-    from flowgauge.live.hooks import sampling_of as sampling_of
     from flowgauge.live.loop import Loop as Loop
     from flowgauge.live.loop import LoopCalibration as LoopCalibration
     from flowgauge.live.loop import calibrate_loop as calibrate_loop
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
     from flowgauge.live.not_from_source import NotFromSource as NotFromSource
     from flowgauge.live.offered import monitor_named as monitor_named
     from flowgauge.live.qq import qq_svg as qq_svg
+    from flowgauge.live.repetition import Repetition as Repetition
     from flowgauge.live.sampling_law import SamplingLaw as SamplingLaw
+    from flowgauge.live.sampling_of_config import sampling_of as sampling_of
     from flowgauge.live.step import Meter as Meter
     from flowgauge.live.step import Step as Step
     from flowgauge.live.step import flow_of as flow_of
@@ -46,6 +47,7 @@ _HOME = {
     "Meter": "step",
     "Monitor": "monitor",
     "NotFromSource": "not_from_source",
+    "Repetition": "repetition",
     "SamplingLaw": "sampling_law",
     "Step": "step",
     "SubmartingaleReport": "submartingale",
@@ -57,7 +59,7 @@ _HOME = {
     "monitor_named": "offered",
     "note": "event",
     "qq_svg": "qq",
-    "sampling_of": "hooks",
+    "sampling_of": "sampling_of_config",
     "stop": "event",
     "submartingale_report": "submartingale",
 }
@@ -76,6 +78,7 @@ __all__ = [
     "Meter",
     "Monitor",
     "NotFromSource",
+    "Repetition",
     "SamplingLaw",
     "Step",
     "SubmartingaleReport",

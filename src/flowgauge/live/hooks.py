@@ -140,7 +140,9 @@ class FlowHooks:
 
     def reset(self) -> None:
         """Forget what was watched; the next `generate` starts anew with the same references."""
-        self.texts = tuple(WatchedText(self._lm, self._monitors) for _ in self._references)
+        self.texts = tuple(
+            WatchedText(self._lm, self._monitors, r[-1:].tolist()) for r in self._references
+        )
         self._going = list(range(len(self.texts)))  # rows of generate that the decoder holds
         self._decoder: Decoder | None = None
         self._seen: torch.Tensor | None = None  # ids up to here are watched

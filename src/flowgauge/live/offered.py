@@ -4,12 +4,14 @@ import math
 from collections.abc import Callable, Mapping
 
 from flowgauge.errors import SettingsError
+from flowgauge.live.calibrated import calibrated_loop
 from flowgauge.live.change import Change
 from flowgauge.live.event import Action, note
 from flowgauge.live.grounded import Grounded
 from flowgauge.live.loop import Loop
 from flowgauge.live.monitor import Monitor
 from flowgauge.live.not_from_source import NotFromSource
+from flowgauge.live.repetition import Repetition
 from flowgauge.live.sufficient import Sufficient
 
 #: What each takes to begin with; what else a class takes is not offered by name.
@@ -18,12 +20,17 @@ OFFERED: Mapping[str, tuple[Callable[..., Monitor], Mapping[str, float]]] = {
     NotFromSource.name: (NotFromSource, {"alpha": 0.01}),
     Change.name: (Change, {"average_run_length": 1000.0}),
     Loop.name: (Loop, {"threshold_nats": 0.01, "window": 16}),
+    Repetition.name: (Repetition, {"length": 4, "copies": 3}),
     Sufficient.name: (Sufficient, {"nats": 20.0, "epsilon": 0.01, "window": 16}),
 }
 
 
 def monitor_named(
-    name: str, settings: Mapping[str, float] | None = None, *, action: Action = note
+    name: str,
+    settings: Mapping[str, float] | None = None,
+    *,
+    action: Action = note,
+    model: str = "",
 ) -> Monitor:
     """A monitor by its name.
 
@@ -31,18 +38,23 @@ def monitor_named(
         name: One of `OFFERED`.
         settings: Numbers in place of those to begin with.
         action: What is done with its events.
+        model: Name of the model; presets bring a measured threshold for `loop`, which counts
+            where no setting of it is given.
 
     Raises:
         SettingsError: No monitor has this name, or a setting is none of its own or out of range.
 
     Example:
-        >>> monitor_named("grounded", {"alpha": 0.05}).promise[-26:]
+        >>> monitor_named("grounded", {"alpha": 0.05}).promise[-25:]
         'with chance 0.05 at most.'
     """
     name = name.replace("-", "_")
     if name not in OFFERED:
         raise SettingsError(f"the monitor {name[:40]!r} was asked; there are {', '.join(OFFERED)}")
     kind, known = OFFERED[name]
+    measured = calibrated_loop(model, action=action) if kind is Loop and not settings else None
+    if measured is not None:
+        return measured
     wanted = dict(known)
     for key, value in (settings or {}).items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -59,7 +71,7 @@ def monitor_named(
     return kind(**wanted, action=action)
 
 
-def parse_monitor(text: str, *, action: Action = note) -> Monitor:
+def parse_monitor(text: str, *, action: Action = note, model: str = "") -> Monitor:
     """A monitor from `name` or `name:setting=number,setting=number`.
 
     Raises:
@@ -80,4 +92,4 @@ def parse_monitor(text: str, *, action: Action = note) -> Monitor:
                 f"the monitor {text!r} has the setting {pair!r}; name:setting=number was needed, "
                 "such as grounded:alpha=0.05"
             ) from None
-    return monitor_named(name.strip(), settings, action=action)
+    return monitor_named(name.strip(), settings, action=action, model=model)

@@ -26,6 +26,7 @@ class WatchedText:
     Args:
         lm: Its tokenizer.
         monitors: It has fresh ones of its own.
+        before: The last ids that stand before it, for the space that may begin it.
 
     Attributes:
         ids: The tokens so far.
@@ -38,13 +39,15 @@ class WatchedText:
         stopped_by: Why it ended, in words; "" while it goes on.
     """
 
-    def __init__(self, lm: Detokenizer, monitors: Sequence[Monitor]) -> None:
+    def __init__(
+        self, lm: Detokenizer, monitors: Sequence[Monitor], before: Sequence[int] = ()
+    ) -> None:
         self.monitors = tuple(m.fresh() for m in monitors)
         self.ids: list[int] = []
         self.steps: list[Step] = []
         self.columns: list[TokenScores] = []
         self.events: list[Event] = []
-        self.pieces = Pieces(lm)
+        self.pieces = Pieces(lm, before)
         self.stopped_by = ""
         self._meter = Meter()
 

@@ -78,7 +78,7 @@ class Text(WatchedText):
     def __init__(
         self, prompt: Prompt, lm: LanguageModel, monitors: Sequence[Monitor], seed: int
     ) -> None:
-        super().__init__(lm, monitors)
+        super().__init__(lm, monitors, prompt.tokens.prompt_ids[-1:].tolist())
         self.prompt, self.seed = prompt, seed
         self.rng = np.random.default_rng(seed)
 

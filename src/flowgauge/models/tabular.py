@@ -170,8 +170,9 @@ class TabularModel:
         raise RecordError(f"a table has no chat template; got {len(messages)} messages")
 
     def token_text(self, ids: Sequence[int]) -> list[str]:
-        """Letters."""
-        return [string.ascii_lowercase[int(i)] for i in ids]
+        """Letters, and digits for sources."""
+        known = string.ascii_lowercase[: self.vocabulary_size] + string.digits[: self.sources]
+        return [known[int(i)] for i in ids]
 
     @property
     def end_ids(self) -> tuple[int, ...]:

@@ -95,7 +95,7 @@ class Backend:
             ask.record(),
             self.lm,
             sampling=ask.sampling.sampling(),
-            monitors=[monitor(m) for m in ask.monitors],
+            monitors=[monitor(m, self.lm.name) for m in ask.monitors],
             seed=ask.seed,
             settings=GenerateSettings(law=law, max_tokens=ask.max_tokens),
         )
@@ -109,7 +109,7 @@ def check_generate(ask: GenerateAsk) -> None:
     """
     check_record(ask.record(response="x"))  # the response comes later; the other texts must hold
     ask.sampling.sampling()
-    names = [monitor(wanted).name for wanted in ask.monitors]
+    names = [monitor(wanted, "").name for wanted in ask.monitors]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise SettingsError(f"the monitor {twice[0]} was asked twice; once was needed")

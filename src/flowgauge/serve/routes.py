@@ -62,7 +62,7 @@ class Desk:
             },
             "runs_folder": str(self.shelf.folder),
             "limits": self.limits.as_json(),
-            "monitors": offered(),
+            "monitors": offered(lm.name),
         }
 
     def name(self, given: str | None) -> str:
