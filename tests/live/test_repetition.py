@@ -50,7 +50,7 @@ def test_the_words_name_the_block_and_how_often():
     [event] = [e for e in events if e]
     assert (event.position, event.stops, event.values["length_tokens"]) == (12, True, 4)
     assert "its last 4 tokens have stood 3 times running" in event.words
-    assert monitor.state == {"repeated_tokens": 8.0}
+    assert monitor.state == {"repeated_tokens": 8.0, "threshold_tokens": 8.0}
 
 
 def test_fresh_forgets():

@@ -10,5 +10,6 @@ GENERATE = {"question": "Once upon a time", "documents": None, "max_tokens": 12,
 #: About 500 tokens: longer than any test waits for, ended by a cancel.
 LONG = {**GENERATE, "question": "Tom", "max_tokens": 490}
 ALL_MONITORS = [
-    {"name": name} for name in ("grounded", "not_from_source", "change", "loop", "sufficient")
+    {"name": name}
+    for name in ("grounded", "not_from_source", "change", "loop", "repetition", "sufficient")
 ]

@@ -97,8 +97,10 @@ def mean_over_texts(totals: FloatArray, sizes: FloatArray | None = None) -> Mean
     value = float(totals.sum() / size.sum())
     if n < 2:
         return Mean(value=value, standard_error=None, lower=None, upper=None)
-    square = float(np.sum((totals - value * size) ** 2))
-    error = float(np.sqrt(n / (n - 1) * square) / size.sum())
+    rest = np.abs(totals - value * size)
+    largest = float(rest.max()) or 1.0  # squares of what is huge would overflow
+    square = float(np.sum((rest / largest) ** 2))
+    error = largest * float(np.sqrt(n / (n - 1) * square) / size.sum())
     half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * error
     return Mean(value=value, standard_error=error, lower=value - half, upper=value + half)
 

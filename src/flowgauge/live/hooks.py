@@ -103,7 +103,7 @@ class FlowHooks:
         ...     do_sample=False, max_new_tokens=3, pad_token_id=0,
         ... )
         >>> hooks.texts[0].text, len(hooks.texts[0].steps), hooks.flows[0].total_nats > 5
-        ('time, there', 3, True)
+        (' time, there', 3, True)
     """
 
     def __init__(

@@ -97,5 +97,6 @@ class Repetition(Monitor):
 
     @property
     def state(self) -> Mapping[str, float]:
-        """repeated_tokens: tokens running that repeat earlier ones, at the best period."""
-        return {"repeated_tokens": float(max(self._runs))}
+        """Tokens running that repeat earlier ones, at the best period, and the fewest needed."""
+        needed = float(self.length * (self.copies - 1))
+        return {"repeated_tokens": float(max(self._runs)), "threshold_tokens": needed}
