@@ -132,10 +132,11 @@ def unroll(member: TVVAR, u: Tensor) -> Tensor:
     Raises:
         ShapeError: u does not fit the member.
     """
-    batch, time, _ = check_input(u, member.width)
+    batch, _, _ = check_input(u, member.width)
     state, out = member.initial_state(batch), []
-    for i in range(time):
-        state, x_i = member.step(state, u[:, i])
+    # Unbound at once: the gradient of each u[:, i] would fill a whole tensor with zeros.
+    for u_i in u.unbind(1):
+        state, x_i = member.step(state, u_i)
         out.append(x_i)
     return torch.stack(out, dim=1)
 

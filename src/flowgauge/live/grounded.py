@@ -5,18 +5,14 @@
 Ville's inequality pays for looking at each token, so the first crossing may be acted upon.
 """
 
-import math
-from collections.abc import Mapping
-from typing import Self
-
-from flowgauge.anytime import EProcess, Ville
+from flowgauge.anytime import EProcess
 from flowgauge.anytime.decide import NULL_REFERENCE
-from flowgauge.live.event import Action, Event, note
-from flowgauge.live.monitor import Monitor
+from flowgauge.live.event import Action, note
+from flowgauge.live.null_monitor import NullMonitor
 from flowgauge.live.step import Step
 
 
-class Grounded(Monitor):
+class Grounded(NullMonitor):
     """Says once, at the first token where it is so, that the source drives the text [nats].
 
     It does not say that the text is right, nor that all of its tokens come from the source. Until
@@ -43,48 +39,12 @@ class Grounded(Monitor):
     """
 
     name = "grounded"
+    null = NULL_REFERENCE
+    finding = "Driven by the source"
 
     def __init__(self, alpha: float = 0.01, *, action: Action = note) -> None:
-        super().__init__(action=action)
-        self._test = Ville(alpha)
-        self._process, self._told = EProcess(), False
+        super().__init__(alpha, action=action)
+        self._process = EProcess()
 
-    @property
-    def alpha(self) -> float:
-        """Level of the test [probability]."""
-        return self._test.alpha
-
-    @property
-    def promise(self) -> str:
-        """The null hypothesis and the level."""
-        return (
-            f"Null: {NULL_REFERENCE}. If it holds, this speaks with chance {self.alpha:g} at most."
-        )
-
-    def observe(self, step: Step) -> Event | None:
-        """Take one token in; the event at the first crossing of log(1/alpha).
-
-        Raises:
-            DistributionError: The density is NaN.
-        """
-        log_e = self._process.update(step.density)
-        if not self._test.update(log_e).rejects or self._told:
-            return None
-        self._told = True
-        return self._tell(
-            step.position,
-            f"Driven by the source: log e reached {log_e:.3g} nats at token {step.position} "
-            f"(log 1/alpha = {-math.log(self.alpha):.3g} was needed) against the null that "
-            f"{NULL_REFERENCE}, at level {self.alpha:g}.",
-            log_e_nats=log_e,
-            alpha=self.alpha,
-        )
-
-    def fresh(self) -> Self:
-        """The same level, nothing seen."""
-        return type(self)(self.alpha, action=self.action)
-
-    @property
-    def state(self) -> Mapping[str, float]:
-        """log_e_nats now and the threshold that it has to reach."""
-        return {"log_e_nats": self._process.log_e, "threshold_nats": -math.log(self.alpha)}
+    def _evidence(self, step: Step) -> float:
+        return self._process.update(step.density)

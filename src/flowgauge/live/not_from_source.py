@@ -5,18 +5,14 @@
 λ < 0 sees texts that ignore the source, λ > 0 those that copy it more closely than P would.
 """
 
-import math
-from collections.abc import Mapping
-from typing import Self
-
-from flowgauge.anytime import TiltedEProcess, Ville
+from flowgauge.anytime import TiltedEProcess
 from flowgauge.anytime.decide import NULL_PROMPTED
-from flowgauge.live.event import Action, Event, note
-from flowgauge.live.monitor import Monitor
+from flowgauge.live.event import Action, note
+from flowgauge.live.null_monitor import NullMonitor
 from flowgauge.live.step import Step
 
 
-class NotFromSource(Monitor):
+class NotFromSource(NullMonitor):
     """Says once, at the first token where it is so, that the text does not follow P [nats].
 
     It does not say that the text is wrong, nor what it follows instead. While a model draws each
@@ -43,53 +39,14 @@ class NotFromSource(Monitor):
     """
 
     name = "not_from_source"
+    null = NULL_PROMPTED
+    finding = "Not from this source"
 
     def __init__(self, alpha: float = 0.01, *, action: Action = note) -> None:
-        super().__init__(action=action)
-        self._test = Ville(alpha)
+        super().__init__(alpha, action=action)
         self._process: TiltedEProcess | None = None  # its λ grid comes with the first step
-        self._told = False
 
-    @property
-    def alpha(self) -> float:
-        """Level of the test [probability]."""
-        return self._test.alpha
-
-    @property
-    def promise(self) -> str:
-        """The null hypothesis and the level."""
-        return (
-            f"Null: {NULL_PROMPTED}. If it holds, this speaks with chance {self.alpha:g} at most."
-        )
-
-    def observe(self, step: Step) -> Event | None:
-        """Take one token in; the event at the first crossing of log(1/alpha).
-
-        Raises:
-            ShapeError: The step has another number of log moments than the first one had.
-            DistributionError: The density or a log moment is NaN.
-        """
+    def _evidence(self, step: Step) -> float:
         if self._process is None:
             self._process = TiltedEProcess(step.orders)
-        log_e = self._process.update(step.density, step.log_moments)
-        if not self._test.update(log_e).rejects or self._told:
-            return None
-        self._told = True
-        return self._tell(
-            step.position,
-            f"Not from this source: log e reached {log_e:.3g} nats at token {step.position} "
-            f"(log 1/alpha = {-math.log(self.alpha):.3g} was needed) against the null that "
-            f"{NULL_PROMPTED}, at level {self.alpha:g}.",
-            log_e_nats=log_e,
-            alpha=self.alpha,
-        )
-
-    def fresh(self) -> Self:
-        """The same level, nothing seen."""
-        return type(self)(self.alpha, action=self.action)
-
-    @property
-    def state(self) -> Mapping[str, float]:
-        """log_e_nats now and the threshold that it has to reach."""
-        log_e = 0.0 if self._process is None else self._process.log_e
-        return {"log_e_nats": log_e, "threshold_nats": -math.log(self.alpha)}
+        return self._process.update(step.density, step.log_moments)
