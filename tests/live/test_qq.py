@@ -132,3 +132,11 @@ def test_residuals_far_from_normal_have_few_ticks():
 def test_nothing_to_draw_is_said():
     with pytest.raises(InputError, match="nothing to draw: the report is without residuals: 1 of"):
         qq_svg(report(1))
+
+
+def test_residuals_whose_squares_would_overflow():
+    """A variance next to 0 under a density of 1 gives a residual of 1e155."""
+    found = normal_residuals([2e155, 0.0, -1e155])
+    assert found.standard_deviation == pytest.approx(np.std([2, 0, -1], ddof=1) * 1e155)
+    wanted = np.std([2, 0, -1], ddof=1) / np.sqrt(3) * 1e155
+    assert found.mean.standard_error == pytest.approx(wanted)

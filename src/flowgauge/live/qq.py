@@ -1,5 +1,6 @@
 """Residuals of whole texts against the normal law, as numbers and as a picture."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -89,7 +90,8 @@ def normal_residuals(residuals: Iterable[float]) -> Residuals:
     return Residuals(
         values=tuple(values.tolist()),
         mean=mean_over_texts(values),
-        standard_deviation=float(values.std(ddof=1)),
+        # A variance next to 0 makes residuals whose squares would overflow.
+        standard_deviation=math.hypot(*(values - values.mean())) / math.sqrt(len(values) - 1),
         ks_statistic=float(test.statistic),
         ks_p_value=float(test.pvalue),
         left_out=len(every) - len(values),
