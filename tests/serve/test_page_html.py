@@ -9,8 +9,9 @@ from importlib.resources import files
 import pytest
 from report.page_parts import PageParts
 
+from flowgauge.report.assets import DRAWING_SCRIPTS
 from flowgauge.report.render import SCRIPTS as REPORT_SCRIPTS
-from flowgauge.serve.page import OWN_SCRIPTS, SHARED_SCRIPTS, examples, page
+from flowgauge.serve.page import OWN_SCRIPTS, examples, page
 
 MARKUP = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|</script"
 
@@ -78,15 +79,15 @@ def test_every_script_is_in_the_page() -> None:
 
 
 def test_the_report_s_scripts_are_shared_in_their_order(html: str) -> None:
-    assert list(SHARED_SCRIPTS) == [name for name in REPORT_SCRIPTS if name in SHARED_SCRIPTS]
+    assert list(DRAWING_SCRIPTS) == [name for name in REPORT_SCRIPTS if name in DRAWING_SCRIPTS]
     alone = {"data.js", "list.js", "overview.js", "page.js"}  # these need a run inside the page
-    assert set(REPORT_SCRIPTS) - set(SHARED_SCRIPTS) == alone
+    assert set(REPORT_SCRIPTS) - set(DRAWING_SCRIPTS) == alone
 
 
 def test_no_name_is_declared_twice() -> None:
     """All parts stand in one function, where a second function of a name would win silently."""
     names: list[str] = []
-    for package, scripts in (("report", SHARED_SCRIPTS), ("serve", OWN_SCRIPTS)):
+    for package, scripts in (("report", DRAWING_SCRIPTS), ("serve", OWN_SCRIPTS)):
         for script in scripts:
             file = files(f"flowgauge.{package}") / "static" / script
             source = file.read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from flowgauge.live.offered import parse_monitor
 from flowgauge.records import Record, Sampling
 from flowgauge.scores import ModelLaw
 from flowgauge.text import check_record
-from flowgauge.text.printable import printable
+from flowgauge.text.printable import printable, printable_lines
 
 
 def prompt_record(question: str, documents: Sequence[Path], instruction: str) -> Record:
@@ -120,8 +120,7 @@ def _write(generation: Generation, *, live: bool, quiet: bool) -> None:
                 view.add(step)
     else:
         for step in generation:
-            safe = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in step.text)
-            typer.echo(safe, nl=False)
+            typer.echo(printable_lines(step.text), nl=False)
             sys.stdout.flush()
         typer.echo()
 

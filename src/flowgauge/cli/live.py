@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from flowgauge.live import Event, Generation, Step
-from flowgauge.text.printable import printable
+from flowgauge.text.printable import printable, printable_lines
 
 BARS = "▁▂▃▄▅▆▇█"
 #: Backgrounds of densities below and above 0 [256-colour names], weakest first; black ink on all.
@@ -68,9 +68,7 @@ class LiveView:
 
     def add(self, step: Step) -> None:
         """Take one token in."""
-        # Line breaks stay; whatever else could steer a terminal goes.
-        safe = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in step.text)
-        self._text.append(safe, style=shade(step.density))
+        self._text.append(printable_lines(step.text), style=shade(step.density))
         self._steps.append(step)
 
     def __rich__(self) -> Group:

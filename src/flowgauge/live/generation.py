@@ -19,7 +19,7 @@ from flowgauge.live.writing import Generated, Prompt, Text, Writing
 from flowgauge.models.protocol import LanguageModel
 from flowgauge.records import Record, Sampling
 from flowgauge.scores import ModelLaw
-from flowgauge.text import ChatTemplate, Omit, PlainTemplate, Reference, Template, align_prefixes
+from flowgauge.text import Omit, Reference, Template, align_prefixes, default_template
 
 #: Texts in one batch of `generate_many`.
 BATCH_TEXTS = 8
@@ -242,9 +242,7 @@ def _prompt(given: str | Record, lm: LanguageModel, settings: GenerateSettings) 
             f"the prompt is {type(given).__name__}, a string or a flowgauge.Record was needed"
         )
     record = replace(record, response="")
-    template = settings.template or (
-        ChatTemplate(lm.chat) if lm.has_chat_template else PlainTemplate()
-    )
+    template = settings.template or default_template(lm)
     composition = template.compose(record, settings.reference)
     tokens = align_prefixes(record.id, composition, lm)
     longest = max(len(tokens.prompt_ids), len(tokens.reference_ids))

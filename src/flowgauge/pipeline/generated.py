@@ -21,7 +21,7 @@ from flowgauge.pipeline.prepare import Prepared
 from flowgauge.pipeline.rows import measured_rows
 from flowgauge.pipeline.settings import Settings
 from flowgauge.store import Run, RunWriter, open_run, tables_from_rows
-from flowgauge.text import ChatTemplate, PlainTemplate, Template
+from flowgauge.text import Template, default_template
 
 END_TOKEN_NOTE = "the last token ended the text and has no characters"
 
@@ -60,7 +60,7 @@ def save_generated(
         (True, 4)
     """
     _check(generated)
-    template = template or (ChatTemplate(lm.chat) if lm.has_chat_template else PlainTemplate())
+    template = template or default_template(lm)
     started = time.monotonic()
     rows = [g.record for g in generated]
     job = Job(lm, Settings(pointers=False, alpha=alpha), template, rows)

@@ -14,7 +14,7 @@ from flowgauge.lens.ablation import (
 from flowgauge.models.protocol import LanguageModel
 from flowgauge.pipeline.prepare import Prepared, prepare
 from flowgauge.records import FailedRow, FloatArray, Record
-from flowgauge.text import ChatTemplate, Omit, PlainTemplate, Reference, Template
+from flowgauge.text import Omit, Reference, Template, default_template
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def lens_of(
         >>> lens_of(record, load_model("stories-260k")).documents.shape
         (2,)
     """
-    item = _prepared(record, lm, template or _template_of(lm), Omit())
+    item = _prepared(record, lm, template or default_template(lm), Omit())
     return read_lens(item.tokens, item.read, lm, layers=layers, heads=heads)
 
 
@@ -98,7 +98,7 @@ def document_ablation(
     """
     if not record.documents:
         raise RecordError(f"record {record.id} has no documents, so none can be left out")
-    template = template or _template_of(lm)
+    template = template or default_template(lm)
     without = [
         _prepared(record, lm, template, LeaveOut(d)).tokens for d in range(len(record.documents))
     ]
@@ -134,10 +134,6 @@ def lens_against_ablation(
     ablation = [document_ablation(r, lm, template=template) for r in records]
     found = [lens_of(r, lm, layers=layers, template=template) for r in records]
     return compare_with_ablation([f.document_sentences for f in found], ablation, bootstrap)
-
-
-def _template_of(lm: LanguageModel) -> Template:
-    return ChatTemplate(lm.chat) if lm.has_chat_template else PlainTemplate()
 
 
 def _prepared(

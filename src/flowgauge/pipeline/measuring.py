@@ -20,10 +20,9 @@ from flowgauge.pipeline.settings import Settings
 from flowgauge.records import FailedRow, Record
 from flowgauge.store import Run, RunWriter, open_run, tables_from_rows
 from flowgauge.text import (
-    ChatTemplate,
-    PlainTemplate,
     Template,
     check_record,
+    default_template,
     read_records,
     refused,
 )
@@ -69,7 +68,7 @@ def measure(
         2
     """
     settings = settings or Settings()
-    template = template or (ChatTemplate(lm.chat) if lm.has_chat_template else PlainTemplate())
+    template = template or default_template(lm)
     rows = _rows(records)
     parts = parts_of(rows, settings.part_rows)
     started = time.monotonic()

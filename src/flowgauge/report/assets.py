@@ -12,6 +12,28 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+#: Scripts that draw texts, curves and numbers, in the order they run in; every page has them.
+DRAWING_SCRIPTS = (
+    "dom.js",
+    "numbers.js",
+    "columns.js",
+    "characters.js",
+    "places.js",
+    "state.js",
+    "support.js",
+    "response.js",
+    "sources.js",
+    "link.js",
+    "choices.js",
+    "panel.js",
+    "plot.js",
+    "curve.js",
+    "sentences.js",
+    "verdict.js",
+    "reading.js",
+    "theme.js",
+)
+
 
 def read_static(name: str, package: str = "flowgauge.report") -> str:
     """Text of a file in the folder static/ of a package.

@@ -13,7 +13,13 @@ from typing import Any
 from jinja2 import Template
 from markupsafe import Markup
 
-from flowgauge.report.assets import join_script, page_template, policy_hash, read_static
+from flowgauge.report.assets import (
+    DRAWING_SCRIPTS,
+    join_script,
+    page_template,
+    policy_hash,
+    read_static,
+)
 from flowgauge.report.digits import print_level
 from flowgauge.report.embed import embed_json
 from flowgauge.report.payload import (
@@ -30,30 +36,7 @@ from flowgauge.report.view import RunView
 from flowgauge.report.words import headline, provenance_lines, remainder
 
 #: Parts of the page's script, in the order they run in.
-SCRIPTS = (
-    "dom.js",
-    "numbers.js",
-    "columns.js",
-    "data.js",
-    "characters.js",
-    "places.js",
-    "state.js",
-    "support.js",
-    "response.js",
-    "sources.js",
-    "link.js",
-    "choices.js",
-    "panel.js",
-    "plot.js",
-    "curve.js",
-    "sentences.js",
-    "verdict.js",
-    "reading.js",
-    "list.js",
-    "overview.js",
-    "theme.js",
-    "page.js",
-)
+SCRIPTS = (*DRAWING_SCRIPTS, "data.js", "list.js", "overview.js", "page.js")
 
 
 def render(run: RunView) -> str:

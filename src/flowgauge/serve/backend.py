@@ -32,7 +32,7 @@ from flowgauge.serve.jobs import Steps
 from flowgauge.serve.monitors import monitor
 from flowgauge.serve.stream import Message
 from flowgauge.store import Run
-from flowgauge.text import ChatTemplate, PlainTemplate, check_record
+from flowgauge.text import check_record, default_template
 
 
 class Backend:
@@ -54,7 +54,7 @@ class Backend:
             RunError: The folder is taken.
         """
         settings = Settings()
-        template = ChatTemplate(self.lm.chat) if self.lm.has_chat_template else PlainTemplate()
+        template = default_template(self.lm)
         ready = prepare(0, record, self.lm, template, settings.reference, truncate=False)
         if isinstance(ready, FailedRow):  # before a folder is made for it
             raise getattr(errors, ready.kind, RecordError)(ready.reason)

@@ -11,32 +11,17 @@ from typing import Any
 
 from markupsafe import Markup
 
-from flowgauge.report.assets import join_script, page_template, policy_hash, read_static
+from flowgauge.report.assets import (
+    DRAWING_SCRIPTS,
+    join_script,
+    page_template,
+    policy_hash,
+    read_static,
+)
 from flowgauge.report.embed import embed_json
 
 _HERE = "flowgauge.serve"
 
-#: Parts that the report shares, in the order they run in.
-SHARED_SCRIPTS = (
-    "dom.js",
-    "numbers.js",
-    "columns.js",
-    "characters.js",
-    "places.js",
-    "state.js",
-    "support.js",
-    "response.js",
-    "sources.js",
-    "link.js",
-    "choices.js",
-    "panel.js",
-    "plot.js",
-    "curve.js",
-    "sentences.js",
-    "verdict.js",
-    "reading.js",
-    "theme.js",
-)
 #: Parts of this page alone, which run after them.
 OWN_SCRIPTS = (
     "api.js",
@@ -67,7 +52,7 @@ def page() -> str:
     """
     style = Markup(read_static("page.css") + read_static("app.css", _HERE))
     script = join_script(
-        [read_static(name) for name in SHARED_SCRIPTS]
+        [read_static(name) for name in DRAWING_SCRIPTS]
         + [read_static(name, _HERE) for name in OWN_SCRIPTS]
     )
     return page_template(read_static("app.html", _HERE)).render(

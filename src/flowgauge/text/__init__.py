@@ -14,6 +14,7 @@ from flowgauge.text.compose import Omit as Omit
 from flowgauge.text.compose import PlainTemplate as PlainTemplate
 from flowgauge.text.compose import Reference as Reference
 from flowgauge.text.compose import Template as Template
+from flowgauge.text.compose import default_template as default_template
 from flowgauge.text.compose import source_key as source_key
 from flowgauge.text.compose import source_of as source_of
 from flowgauge.text.compose import truncate_documents as truncate_documents
@@ -35,6 +36,7 @@ __all__ = [
     "align",
     "align_prefixes",
     "check_record",
+    "default_template",
     "parse_record",
     "read_records",
     "refused",

@@ -206,6 +206,30 @@ class ChatTemplate:
         return text, None
 
 
+class Chatting(Protocol):
+    """What the default template needs to know of a model."""
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether `chat` can be called."""
+        ...
+
+    def chat(self, messages: Messages) -> str:
+        """Messages through the model's own chat template."""
+        ...
+
+
+def default_template(lm: Chatting) -> Template:
+    """The model's own chat template, or plain text where it has none.
+
+    Example:
+        >>> from flowgauge.models import TabularModel
+        >>> default_template(TabularModel.random(sources=2, vocabulary=3, length=2, seed=0)).name
+        'plain'
+    """
+    return ChatTemplate(lm.chat) if lm.has_chat_template else PlainTemplate()
+
+
 def truncate_documents(record: Record, characters: int) -> Record:
     """`record` with the last `characters` characters of its documents cut off.
 

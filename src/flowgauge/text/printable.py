@@ -1,4 +1,4 @@
-"""Text that others wrote, made safe to show on one line of a terminal or a log."""
+"""Text that others wrote, made safe to show in a terminal or a log."""
 
 
 def printable(text: str, width: int = 0) -> str:
@@ -14,3 +14,13 @@ def printable(text: str, width: int = 0) -> str:
     """
     line = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
     return line[: width - 1] + "…" if 0 < width < len(line) else line
+
+
+def printable_lines(text: str) -> str:
+    r"""`text` with its line breaks, every other control character replaced.
+
+    Example:
+        >>> printable_lines("two\nlines \x1b[31m")
+        'two\nlines \ufffd[31m'
+    """
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
