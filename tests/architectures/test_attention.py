@@ -112,7 +112,8 @@ def test_a_window_bounds_the_state_and_a_prefix_can_be_continued_twice():
     state = member.initial_state(2)
     for i in range(40):
         state, _ = member.step(state, u[:, i])
-        assert state[0].shape == state[1].shape == (2, 2, min(i + 1, 5), 2)
+        # What comes next sees itself and 4 keys before it.
+        assert state[0].shape == state[1].shape == (2, 2, min(i + 1, 4), 2)
         assert state[0].untyped_storage().nbytes() <= 2 * 2 * 6 * 2 * 8
     first = member.step(state, u[:, 0])[1]
     member.step(state, u[:, 1])
@@ -126,8 +127,9 @@ def test_no_intermediate_of_a_windowed_attention_grows_with_the_square_of_time()
 
 
 def test_state_has_the_dtype_of_the_weights():
-    keys, values, position = Attention(CONFIG).to(torch.bfloat16).initial_state(3)
-    assert (keys.dtype, values.dtype, position.dtype) == (*[torch.bfloat16] * 2, torch.int64)
+    keys, values, places, following = Attention(CONFIG).to(torch.bfloat16).initial_state(3)
+    assert keys.dtype == values.dtype == torch.bfloat16
+    assert places.dtype == following.dtype == torch.int64
     assert keys.shape == values.shape == (3, 2, 0, 2)
 
 

@@ -164,9 +164,12 @@ def test_a_published_model_keeps_its_law_with_our_mixers():
 def test_selective_scan_does_not_depend_on_its_pieces(monkeypatch):
     x, dt = drawn(2, 23, 5, seed=20), drawn(2, 23, 5, seed=21).exp()
     rates, b, c = -drawn(5, 3, seed=22).exp(), drawn(2, 23, 3, seed=23), drawn(2, 23, 3, seed=24)
-    whole = selective_scan(x, dt, rates, b, c)
+    first = drawn(2, 5, 3, seed=25)
+    whole, last = selective_scan(x, dt, rates, b, c, first)
     monkeypatch.setattr("flowgauge.architectures.mamba.PIECE", 4)
-    assert error(selective_scan(x, dt, rates, b, c), whole) <= 1e-13
+    found, end = selective_scan(x, dt, rates, b, c, first)
+    assert error(found, whole) <= 1e-13
+    assert error(end, last) <= 1e-13
 
 
 def test_bad_sizes_and_shapes_are_refused():

@@ -177,10 +177,14 @@ def test_chunks_give_the_recurrence(chunk):
     x, log_decay = drawn(2, 23, 4, 5, seed=20), -drawn(2, 23, 4, seed=21).exp()
     b, c = drawn(2, 23, 2, 3, seed=22), drawn(2, 23, 2, 3, seed=23)
     wide_b, wide_c = (t.repeat_interleave(2, dim=2) for t in (b, c))
-    h = sequential_scan(log_decay.exp()[..., None, None], x[..., None] * wide_b[..., None, :])
+    first = drawn(2, 4, 5, 3, seed=24)
+    entering = x[..., None] * wide_b[..., None, :]
+    h = sequential_scan(log_decay.exp()[..., None, None], entering, first)
     expected = (h @ wide_c[..., None])[..., 0]
+    y, memory = chunked_ssd(x, log_decay, b, c, first, chunk)
     # 1e-13: sums of 23 · 3 rounded terms.
-    assert error(chunked_ssd(x, log_decay, b, c, chunk), expected) <= 1e-13
+    assert error(y, expected) <= 1e-13
+    assert error(memory, h[:, -1]) <= 1e-13
 
 
 def test_scale_is_the_gated_norm_of_each_group():

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-ARGUMENTS = {"rag_answer.py": ["stories-260k"]}
+ARGUMENTS = {
+    "rag_answer.py": ["stories-260k"],
+    "train_family.py": ["--steps", "12", "--texts", "60"],
+}
 
 
 def run(name):
@@ -24,7 +27,7 @@ def test_every_example_is_run():
     names = {p.name for p in EXAMPLES.glob("*.py")}
     assert names == {
         "rag_answer.py", "exact_world.py", "pool_test.py", "rate_distortion.py",
-        "watch_generate.py",
+        "watch_generate.py", "train_family.py",
     }  # fmt: skip
 
 
@@ -61,3 +64,15 @@ def test_watch_generate():
     for tokens, nats, why in ends:
         assert (int(tokens) == 60) == (why == "full")
         assert (float(nats) >= 8.0) == (why == "the monitor sufficient stopped it")
+
+
+def test_train_family():
+    out = run("train_family.py")
+    entropy = float(re.search(r"entropy of the language (\d\.\d{3}) nats", out)[1])
+    members = re.findall(r"(\d+) parameters, .* (\d\.\d{3}) nats per token, (\d\.\d{3}) above", out)
+    assert len(members) == 2
+    for parameters, nats, above in members:
+        assert 0.98 * 260_000 <= int(parameters) <= 260_000
+        assert float(nats) < 6.0  # log 512 is 6.24: something was learned in 12 steps
+        assert float(above) == pytest.approx(float(nats) - entropy, abs=0.002)
+    assert re.search(r"mamba2-and-attention: -?\d+\.\d nats flow from the source", out)

@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flowgauge.architectures.attention import Attention as Attention
     from flowgauge.architectures.attention import AttentionConfig as AttentionConfig
+    from flowgauge.architectures.bidirectional import (
+        BidirectionalAttention as BidirectionalAttention,
+    )
+    from flowgauge.architectures.lag_reading import LagReading as LagReading
+    from flowgauge.architectures.lag_reading import read_lags as read_lags
     from flowgauge.architectures.linear_attention import LinearAttention as LinearAttention
     from flowgauge.architectures.linear_attention import (
         LinearAttentionConfig as LinearAttentionConfig,
@@ -31,7 +36,9 @@ _HOME = {
     "TVVAR": "tvvar",
     "Attention": "attention",
     "AttentionConfig": "attention",
+    "BidirectionalAttention": "bidirectional",
     "FeedForward": "moe",
+    "LagReading": "lag_reading",
     "LinearAttention": "linear_attention",
     "LinearAttentionConfig": "linear_attention",
     "LowRankLinear": "lora",
@@ -45,6 +52,7 @@ _HOME = {
     "RouterLoad": "moe",
     "apply_coefficients": "tvvar",
     "merge": "lora",
+    "read_lags": "lag_reading",
     "router_load": "moe",
     "unroll": "tvvar",
     "with_lora": "lora",
@@ -54,7 +62,9 @@ __all__ = [
     "TVVAR",
     "Attention",
     "AttentionConfig",
+    "BidirectionalAttention",
     "FeedForward",
+    "LagReading",
     "LinearAttention",
     "LinearAttentionConfig",
     "LowRankLinear",
@@ -68,6 +78,7 @@ __all__ = [
     "RouterLoad",
     "apply_coefficients",
     "merge",
+    "read_lags",
     "router_load",
     "unroll",
     "with_lora",

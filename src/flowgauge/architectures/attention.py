@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from flowgauge.architectures.rotary import Rotary
-from flowgauge.architectures.tvvar import TVVAR, State, check_explicit, check_input
+from flowgauge.architectures.tvvar import TVVAR, State, check_explicit, check_input, check_mask
 from flowgauge.errors import SettingsError
 
 
@@ -140,7 +140,7 @@ class Attention(TVVAR):
             ShapeError: u is not (batch, time, width).
         """
         _, time, _ = check_input(u, self.width)
-        q, k, _ = self._project(u, torch.arange(time, device=u.device))
+        q, k, _ = self.project(u, torch.arange(time, device=u.device))
         k = k.repeat_interleave(self.config.heads // self.config.key_heads, dim=1)
         scores = q @ k.transpose(-1, -2) / self.config.size**0.5
         age = torch.arange(time, device=u.device)[:, None] - torch.arange(time, device=u.device)
@@ -156,31 +156,49 @@ class Attention(TVVAR):
     def parallel(self, u: Tensor) -> Tensor:
         """All positions at once; with a window in time and memory of time · window."""
         _, time, _ = check_input(u, self.width)
-        q, k, v = self._project(u, torch.arange(time, device=u.device))
-        if self.config.window is None or time <= self.config.window:
-            mixed = scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-        else:
-            mixed = self._banded(q, k, v, self.config.window)
-        return self._out(mixed)
+        return self._out(self._causal(*self.project(u, torch.arange(time, device=u.device))))
 
     def initial_state(self, batch: int) -> State:
-        """Keys and values (batch, kv_heads, 0, d), and the position that comes next."""
+        """Keys and values (batch, kv_heads, 0, d), where each stands, and what comes next.
+
+        Where: (batch, 0) positions, −1 for a key that does not exist. Next: (batch,) positions.
+        """
         weight = self.k_proj.weight
         empty = weight.new_zeros(batch, self.config.key_heads, 0, self.config.size)
-        return empty, empty, torch.zeros(1, dtype=torch.int64, device=weight.device)
+        places = torch.zeros(batch, 0, dtype=torch.int64, device=weight.device)
+        return empty, empty, places, places.new_zeros(batch)
 
     def step(self, state: State, u_i: Tensor) -> tuple[State, Tensor]:
-        """One position; a window bounds the state to as many keys and values."""
-        keys, values, position = state
-        q, k, v = self._project(u_i[:, None], position)
-        past = 0 if self.config.window is None else -self.config.window
-        keys = torch.cat((keys, k), dim=2)[:, :, past:]
-        values = torch.cat((values, v), dim=2)[:, :, past:]
-        mixed = scaled_dot_product_attention(q, keys, values, enable_gqa=True)
-        return (keys, values, position + 1), self._out(mixed)[:, 0]
+        """One position; a window bounds the state to as many keys and values, less one."""
+        state, out = self.extend(state, u_i[:, None])
+        return state, out[:, 0]
 
-    def _project(self, u: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys, values as (batch, head, time, d), turned to their positions."""
+    def extend(self, state: State, u: Tensor, mask: Tensor | None = None) -> tuple[State, Tensor]:
+        """Several positions at once against the keys in the state and each other."""
+        check_input(u, self.width)
+        check_mask(mask, u)
+        keys, values, places, following = state
+        exists = u.new_ones(u.shape[:2], dtype=torch.bool) if mask is None else mask
+        own = following[:, None] + exists.cumsum(1) - 1
+        q, k, v = self.project(u, own.clamp(min=0))
+        own = own.masked_fill(~exists, -1)
+        is_first = mask is None and not keys.shape[2]
+        places = torch.cat((places, own), dim=1)
+        keys, values = torch.cat((keys, k), dim=2), torch.cat((values, v), dim=2)
+        out = self._out(self._causal(q, k, v)) if is_first else self.attend(
+            (q, keys, values), own, places
+        )  # fmt: skip
+        following = following + exists.sum(1)
+        past = self._first_needed(places, following)
+        return (keys[:, :, past:], values[:, :, past:], places[:, past:], following), out
+
+    def project(self, u: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys, values as (batch, head, time, d), turned to their positions.
+
+        Args:
+            u: (batch, time, width).
+            positions: (time,) or (batch or 1, time), from 0.
+        """
         q, k, v = (
             projection(u).unflatten(-1, (-1, self.config.size)).transpose(1, 2)
             for projection in (self.q_proj, self.k_proj, self.v_proj)
@@ -188,6 +206,32 @@ class Attention(TVVAR):
         if self.config.rotary is None:
             return q, k, v
         return self.config.rotary.turn(q, positions), self.config.rotary.turn(k, positions), v
+
+    def attend(self, qkv: tuple[Tensor, Tensor, Tensor], own: Tensor, places: Tensor) -> Tensor:
+        """What queries at some positions read from keys at others: (batch, time, width).
+
+        Args:
+            qkv: As `project` makes them; keys and values may be more than queries.
+            own: (batch or 1, time) position of each query; below 0: any finite answer will do.
+            places: (batch or 1, keys) position of each key; below 0: it does not exist.
+        """
+        seen = self._seen(own[:, :, None] - places[:, None]) & (places >= 0)[:, None]
+        seen = seen | (own < 0)[:, :, None]  # a softmax over nothing would be NaN
+        mask = None if bool(seen.all()) else seen[:, None]
+        return self._out(scaled_dot_product_attention(*qkv, attn_mask=mask, enable_gqa=True))
+
+    def _causal(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if self.config.window is None or q.shape[2] <= self.config.window:
+            return scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        return self._banded(q, k, v, self.config.window)
+
+    def _first_needed(self, places: Tensor, following: Tensor) -> int:
+        """Number of first keys that lie outside the window of all that comes."""
+        if self.config.window is None:
+            return 0
+        needed = (places >= 0) & (places > following[:, None] - self.config.window)
+        columns = needed.any(0).nonzero()
+        return int(columns[0]) if len(columns) else places.shape[1]
 
     def _banded(self, q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
         """Blocks of `window` queries against their own and the previous block of keys."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from flowgauge.architectures.tvvar import TVVAR, State, check_explicit, check_input
+from flowgauge.architectures.tvvar import TVVAR, State, check_explicit, check_input, check_mask
 from flowgauge.errors import SettingsError
 
 
@@ -102,15 +102,7 @@ class LinearAttention(TVVAR):
 
     def parallel(self, u: Tensor) -> Tensor:
         """Blocks of `chunk` positions; memory of time · (chunk + d²/chunk) a head."""
-        _, time, _ = check_input(u, self.width)
-        chunk = min(self.config.chunk, time)
-        q, k, v = (  # (batch, head, block, chunk, d); zeros behind the end add nothing
-            pad(x, (0, 0, 0, -time % chunk)).unflatten(2, (-1, chunk)) for x in self._project(u)
-        )
-        inside = (q @ k.transpose(-1, -2)).tril() @ v
-        of_block = k.transpose(-1, -2) @ v
-        before = pad(of_block.cumsum(2), (0, 0, 0, 0, 1, 0))[:, :, :-1]
-        return self._out((inside + q @ before).flatten(2, 3)[:, :, :time])
+        return self.extend(self.initial_state(len(u)), u)[1]
 
     def initial_state(self, batch: int) -> State:
         """Σ φ(k_j) (v_j, 1)ᵀ of nothing: (batch, head, d, d + 1) zeros."""
@@ -122,6 +114,23 @@ class LinearAttention(TVVAR):
         q, k, v = self._project(u_i[:, None])
         total = state[0] + k.transpose(-1, -2) @ v
         return (total,), self._out(q @ total)[:, 0]
+
+    def extend(self, state: State, u: Tensor, mask: Tensor | None = None) -> tuple[State, Tensor]:
+        """Several positions from a sum on, block by block; a masked one adds nothing to it."""
+        _, time, _ = check_input(u, self.width)
+        check_mask(mask, u)
+        chunk = min(self.config.chunk, time)
+        q, k, v = self._project(u)
+        if mask is not None:
+            k = k * mask[:, None, :, None]
+        q, k, v = (  # (batch, head, block, chunk, d); zeros behind the end add nothing
+            pad(x, (0, 0, 0, -time % chunk)).unflatten(2, (-1, chunk)) for x in (q, k, v)
+        )
+        inside = (q @ k.transpose(-1, -2)).tril() @ v
+        upto = state[0][:, :, None] + (k.transpose(-1, -2) @ v).cumsum(2)
+        before = torch.cat((state[0][:, :, None], upto[:, :, :-1]), dim=2)
+        out = (inside + q @ before).flatten(2, 3)[:, :, :time]
+        return (upto[:, :, -1],), self._out(out)
 
     def _project(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """φ(q), φ(k) and (v, 1) as (batch, head, time, d or d + 1).

@@ -100,18 +100,19 @@ class Mamba(SelectiveMixer):
         self.D = nn.Parameter(torch.ones(self.inner))
         self.out_proj = nn.Linear(self.inner, self.width, bias=False)
 
-    def drive(self, u: Tensor, past: Tensor) -> tuple[Drive, Tensor]:
+    def drive(self, u: Tensor, past: Tensor, mask: Tensor | None = None) -> tuple[Drive, Tensor]:
         """Gates, steps and maps of (batch, time, width) tokens after `past`."""
         x, gate = self.in_proj(u).split(self.inner, dim=-1)
-        before, past = self.convolve(x, past)
+        before, past = self.convolve(x, past, mask)
         value = silu(before)
         sizes = [self.rank, self.config.state, self.config.state]
         low, b, c = self.x_proj(value).split(sizes, dim=-1)
         return Drive(before, value, gate, softplus(self.dt_proj(low)), b, c), past
 
-    def mix(self, value: Tensor, drive: Drive) -> Tensor:
+    def mix(self, value: Tensor, drive: Drive, memory: Tensor) -> tuple[Tensor, Tensor]:
         """The selective scan over all positions, piece by piece."""
-        return selective_scan(value * drive.dt, drive.dt, -self.A_log.exp(), drive.b, drive.c)
+        rates = -self.A_log.exp()
+        return selective_scan(value * drive.dt, drive.dt, rates, drive.b, drive.c, memory)
 
     def advance(self, memory: Tensor, drive: Drive) -> tuple[Tensor, Tensor]:
         """One position of h = Ā h + B̄ x and y = C h; memory is (batch, inner, state)."""
@@ -133,7 +134,9 @@ class Mamba(SelectiveMixer):
         return self.in_proj.weight[: self.inner]
 
 
-def selective_scan(x: Tensor, dt: Tensor, rates: Tensor, b: Tensor, c: Tensor) -> Tensor:
+def selective_scan(
+    x: Tensor, dt: Tensor, rates: Tensor, b: Tensor, c: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
     """y_t = C_t h_t with h_t = exp(Δ_t A) h_{t−1} + B_t x_t, each channel by itself.
 
     Args:
@@ -142,23 +145,26 @@ def selective_scan(x: Tensor, dt: Tensor, rates: Tensor, b: Tensor, c: Tensor) -
         rates: (inner, state) A < 0.
         b: (batch, time, state) B.
         c: (batch, time, state) C.
+        state: (batch, inner, state) h before the first position.
 
     Returns:
-        (batch, time, inner) y.
+        (batch, time, inner) y, and the h after the last position.
 
     References:
         [gu:23] Algorithm 2, §3.3.
 
     Example:
         >>> one = torch.ones(1, 3, 1)
-        >>> selective_scan(one, one, torch.tensor([[0.5]]).log(), one, one).flatten().tolist()
-        [1.0, 1.5, 1.75]
+        >>> rates, nothing = torch.tensor([[0.5]]).log(), torch.zeros(1, 1, 1)
+        >>> y, h = selective_scan(one, one, rates, one, one, nothing)
+        >>> y.flatten().tolist(), h.flatten().tolist()
+        ([1.0, 1.5, 1.75], [1.75])
     """
-    state, out = x.new_zeros(x.shape[0], *rates.shape), []
+    out = []
     # Split at once: the gradient of each slice would fill a whole tensor with zeros.
     pieces = (t.split(PIECE, dim=1) for t in (x[..., None], dt[..., None], b, c[..., None]))
     for x_now, dt_now, b_now, c_now in zip(*pieces, strict=True):
         h = scan(torch.exp(dt_now * rates), x_now * b_now[:, :, None], state)
         out.append((h @ c_now)[..., 0])
         state = h[:, -1]
-    return torch.cat(out, dim=1)
+    return torch.cat(out, dim=1), state

@@ -111,23 +111,24 @@ class Mamba2(SelectiveMixer):
         self.norm.weight = nn.Parameter(torch.ones(self.inner))
         self.out_proj = nn.Linear(self.inner, self.width, bias=False)
 
-    def drive(self, u: Tensor, past: Tensor) -> tuple[Drive, Tensor]:
+    def drive(self, u: Tensor, past: Tensor, mask: Tensor | None = None) -> tuple[Drive, Tensor]:
         """Gates, steps and maps of (batch, time, width) tokens after `past`."""
         maps = self.config.groups * self.config.state
         sizes = [self.inner, self.inner + 2 * maps, self.config.heads]
         gate, convolved, dt = self.in_proj(u).split(sizes, dim=-1)
-        convolved, past = self.convolve(convolved, past)
+        convolved, past = self.convolve(convolved, past, mask)
         value, b, c = silu(convolved).split([self.inner, maps, maps], dim=-1)
         grouped = (*u.shape[:2], self.config.groups, self.config.state)
         dt = softplus(dt + self.dt_bias)
         before = convolved[..., : self.inner]
         return Drive(before, value, gate, dt, b.reshape(grouped), c.reshape(grouped)), past
 
-    def mix(self, value: Tensor, drive: Drive) -> Tensor:
+    def mix(self, value: Tensor, drive: Drive, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Structured state space duality: products within chunks, a scan between them."""
         x = value.unflatten(-1, (self.config.heads, -1)) * drive.dt[..., None]
         log_decay = -drive.dt * self.A_log.exp()
-        return chunked_ssd(x, log_decay, drive.b, drive.c, self.config.chunk).flatten(-2)
+        y, memory = chunked_ssd(x, log_decay, drive.b, drive.c, memory, self.config.chunk)
+        return y.flatten(-2), memory
 
     def advance(self, memory: Tensor, drive: Drive) -> tuple[Tensor, Tensor]:
         """One position of h = a h + Δ x Bᵀ and y = h C; memory is (batch, heads, P, state)."""
@@ -171,7 +172,9 @@ class Mamba2(SelectiveMixer):
         return by_head.repeat_interleave(self.inner // self.config.heads, dim=-1)
 
 
-def chunked_ssd(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk: int) -> Tensor:
+def chunked_ssd(
+    x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, memory: Tensor, chunk: int
+) -> tuple[Tensor, Tensor]:
     """y_i = Σ_{k≤i} (Π_{k<l≤i} a_l) (C_iᵀ B_k) x_k for each head, chunk by chunk.
 
     Within a chunk this is masked attention without a softmax; the state at its end is carried to
@@ -182,10 +185,11 @@ def chunked_ssd(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk: int) 
         log_decay: (batch, time, head) log a ≤ 0.
         b: (batch, time, group, state) B; groups divide the heads.
         c: (batch, time, group, state) C.
+        memory: (batch, head, P, state) what is remembered before the first position.
         chunk: Positions in one chunk.
 
     Returns:
-        (batch, time, head, P) y.
+        (batch, time, head, P) y, and the memory after the last position.
 
     References:
         [dao:24] §6, Theorem 6.1 and Listing 1.
@@ -193,8 +197,9 @@ def chunked_ssd(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk: int) 
     Example:
         >>> one = torch.ones(1, 3, 1, 1)
         >>> half = torch.full((1, 3, 1), 0.5).log()
-        >>> chunked_ssd(one, half, one, one, chunk=2).flatten().tolist()
-        [1.0, 1.5, 1.75]
+        >>> y, memory = chunked_ssd(one, half, one, one, torch.zeros(1, 1, 1, 1), chunk=2)
+        >>> y.flatten().tolist(), memory.flatten().tolist()
+        ([1.0, 1.5, 1.75], [1.75])
     """
     time, groups = x.shape[1], b.shape[2]
     chunk = min(chunk, time)
@@ -207,10 +212,12 @@ def chunked_ssd(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk: int) 
     b, c = b[:, :, :, None], c[:, :, :, None]
     within = (c @ b.mT * decays) @ x
     left = (x * decays[..., -1, :, None]).mT @ b
-    states = scan(since[..., -1, None, None], left)
-    before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], dim=1)
+    first = memory.unflatten(1, (groups, -1))
+    states = scan(since[..., -1, None, None], left, first)
+    before = torch.cat([first[:, None], states[:, :-1]], dim=1)
     y = within + since[..., None] * (c @ before.mT)
-    return y.flatten(2, 3).transpose(2, 3).flatten(1, 2)[:, :time]
+    y = y.flatten(2, 3).transpose(2, 3).flatten(1, 2)[:, :time]
+    return y, states[:, -1].flatten(1, 2)
 
 
 def _chunks(t: Tensor, chunk: int) -> Tensor:

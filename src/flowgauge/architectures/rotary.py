@@ -47,7 +47,8 @@ class Rotary:
 
         Args:
             x: (..., time, d) with an even d.
-            positions: (time,) whole numbers, negative ones turn back.
+            positions: (time,) whole numbers, negative ones turn back; or (batch, time), a row for
+                each of x (batch, head, time, d).
 
         Returns:
             (..., time, d), of the same lengths as x.
@@ -55,12 +56,15 @@ class Rotary:
         Raises:
             ShapeError: d is odd, or there is not one position per time.
         """
-        if x.shape[-1] % 2 or positions.shape != (x.shape[-2],):
+        by_row = positions.ndim == 2 and x.ndim == 4 and len(positions) in (1, len(x))
+        if x.shape[-1] % 2 or positions.shape[-1:] != x.shape[-2:-1] or positions.ndim > 1 + by_row:
             raise ShapeError(
                 f"x has shape {tuple(x.shape)} and positions {tuple(positions.shape)}; "
                 "(..., time, d) with an even d and (time,) were needed"
             )
         angles = self._angles(positions, x.shape[-1])
+        if by_row:
+            angles = angles[:, None]
         cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         first, second = x.chunk(2, dim=-1)
         return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
@@ -82,4 +86,4 @@ class Rotary:
     def _angles(self, positions: Tensor, d: int) -> Tensor:
         # float64: at position 10⁵ a float32 angle is off by 4e-3 radians
         k = torch.arange(0, d, 2, dtype=torch.float64, device=positions.device)
-        return positions.to(torch.float64)[:, None] * self.base ** (-k / d)
+        return positions.to(torch.float64)[..., None] * self.base ** (-k / d)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, silu
 
-from flowgauge.architectures.tvvar import TVVAR, State, check_explicit, check_input
+from flowgauge.architectures.tvvar import TVVAR, State, check_explicit, check_input, check_mask
 
 
 class Drive(NamedTuple):
@@ -52,12 +52,18 @@ class SelectiveMixer(TVVAR):
     D: nn.Parameter
 
     @abstractmethod
-    def drive(self, u: Tensor, past: Tensor) -> tuple[Drive, Tensor]:
-        """Gates and maps of (batch, time, width) tokens after `past`; and the past after them."""
+    def drive(self, u: Tensor, past: Tensor, mask: Tensor | None = None) -> tuple[Drive, Tensor]:
+        """Gates and maps of (batch, time, width) tokens after `past`; and the past after them.
+
+        The convolution passes over positions where `mask` (batch, time) is False.
+        """
 
     @abstractmethod
-    def mix(self, value: Tensor, drive: Drive) -> Tensor:
-        """Σ_k kernel_ik value_k = y from an empty state, without D: (batch, time, inner)."""
+    def mix(self, value: Tensor, drive: Drive, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """What comes out from a memory on, y (batch, time, inner) without D, and the memory then.
+
+        From an empty memory y is Σ_k kernel_ik value_k.
+        """
 
     @abstractmethod
     def advance(self, memory: Tensor, drive: Drive) -> tuple[Tensor, Tensor]:
@@ -113,9 +119,19 @@ class SelectiveMixer(TVVAR):
             ShapeError: u does not fit.
         """
         batch, _, _ = check_input(u, self.width)
-        drive = self.drive(u, self._no_past(batch))[0]
-        y = self._pass(drive.value, drive)
-        return self.out_proj(y * self.scale(y, drive))
+        return self.extend(self.initial_state(batch), u)[1]
+
+    def extend(self, state: State, u: Tensor, mask: Tensor | None = None) -> tuple[State, Tensor]:
+        """Several positions at once from a memory on; a masked one has a step Δ of 0."""
+        check_input(u, self.width)
+        check_mask(mask, u)
+        past, memory = state
+        drive, past = self.drive(u, past, mask)
+        if mask is not None:
+            drive = drive._replace(dt=drive.dt * mask[..., None])
+        y, memory = self.mix(drive.value, drive, memory)
+        y = y + self.skip() * drive.value
+        return (past, memory), self.out_proj(y * self.scale(y, drive))
 
     def constant(self, u: Tensor) -> Tensor:
         """What the convolution's bias adds to Σ_j A_ij u_j: (batch, time, width).
@@ -142,8 +158,12 @@ class SelectiveMixer(TVVAR):
         y = y + self.skip() * drive.value
         return (past, memory), self.out_proj(y * self.scale(y, drive))[:, 0]
 
-    def convolve(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+    def convolve(
+        self, x: Tensor, past: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The causal convolution over (batch, time, channels) after `past`, and the new past."""
+        if mask is not None:
+            return self._convolve_around(x, past, mask)
         x = torch.cat([past, x], dim=1)
         taps = self.conv1d.weight[:, 0]
         time = x.shape[1] - past.shape[1]
@@ -152,8 +172,16 @@ class SelectiveMixer(TVVAR):
             out = torch.addcmul(out, x[:, k : k + time], taps[:, k])
         return out, x[:, time:]
 
+    def _convolve_around(self, x: Tensor, past: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Positions that exist are moved together, in front; what is behind them reaches none."""
+        order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
+        moved = _rows_at(x, order)
+        out, _ = self.convolve(moved, past)
+        last = 0 * mask.sum(1, keepdim=True) + x.shape[1] + torch.arange(past.shape[1], device=x.device)
+        return _rows_at(out, order.argsort(dim=1)), _rows_at(torch.cat([past, moved], dim=1), last)
+
     def _pass(self, value: Tensor, drive: Drive) -> Tensor:
-        return self.mix(value, drive) + self.skip() * value
+        return self.mix(value, drive, self.empty(len(value)))[0] + self.skip() * value
 
     def _no_past(self, batch: int) -> Tensor:
         channels, _, taps = self.conv1d.weight.shape
@@ -166,6 +194,11 @@ class SelectiveMixer(TVVAR):
     @abstractmethod
     def _value_rows(self) -> Tensor:
         """The rows of W_in that make the values: (inner, width)."""
+
+
+def _rows_at(x: Tensor, places: Tensor) -> Tensor:
+    """Rows of x (batch, time, channels) at places (batch, n) of its second axis."""
+    return x.gather(1, places[..., None].expand(-1, -1, x.shape[2]))
 
 
 def short_convolution(channels: int, taps: int) -> nn.Conv1d:

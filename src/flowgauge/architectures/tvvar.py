@@ -86,6 +86,28 @@ class TVVAR(nn.Module, ABC):
         The state that came in is left as it was, so that one prefix can be continued twice.
         """
 
+    def extend(self, state: State, u: Tensor, mask: Tensor | None = None) -> tuple[State, Tensor]:
+        """Several positions from a state on: the new state and (batch, time, width).
+
+        Here step by step, for states whose shape stays; members have faster ways.
+
+        Args:
+            state: From `initial_state`, `step` or `extend`; left as it was.
+            u: (batch, time, width).
+            mask: (batch, time) False where a position does not exist: it enters no state and no
+                other position, and what is put out there means nothing. None: all exist.
+
+        Raises:
+            ShapeError: u or the mask does not fit.
+        """
+        check_mask(mask, u)
+        out = []
+        for i, u_i in enumerate(u.unbind(1)):
+            after, x_i = self.step(state, u_i)
+            state = after if mask is None else _where(mask[:, i], after, state)
+            out.append(x_i)
+        return state, torch.stack(out, dim=1)
+
     def constant(self, u: Tensor) -> Tensor:
         """What is added to Σ_j A_ij u_j and multiplies no u_j: (batch, time, width)."""
         return torch.zeros_like(u)
@@ -158,6 +180,30 @@ def check_input(u: Tensor, width: int | None = None) -> tuple[int, int, int]:
             "was needed"
         )
     return u.shape[0], u.shape[1], u.shape[2]
+
+
+def check_mask(mask: Tensor | None, u: Tensor) -> None:
+    """An error where a mask does not say for each position of u whether it exists.
+
+    Raises:
+        ShapeError: u has no position, or the mask is not (batch, time) of bool.
+
+    Example:
+        >>> check_mask(torch.ones(2, 5).bool(), torch.zeros(2, 5, 8))
+    """
+    check_input(u)
+    if mask is not None and (mask.shape != u.shape[:2] or mask.dtype != torch.bool):
+        raise ShapeError(
+            f"mask is {tuple(mask.shape)} of {mask.dtype}; {tuple(u.shape[:2])} of torch.bool was "
+            "needed, True where a position exists"
+        )
+
+
+def _where(exists: Tensor, after: State, before: State) -> State:
+    return tuple(
+        torch.where(exists.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+        for a, b in zip(after, before, strict=True)
+    )
 
 
 def check_explicit(u: Tensor, width: int) -> tuple[int, int]:

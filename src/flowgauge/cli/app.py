@@ -177,6 +177,47 @@ def _say(page: Path, as_json: bool, data: dict[str, Any]) -> None:
 
 
 @app.command()
+def lens(
+    file: Annotated[Path, typer.Argument(help="JSONL or Parquet with one response a row.")],
+    model: Model = "smollm2-135m",
+    record: Annotated[
+        list[str] | None, typer.Option("--id", help="Only the record with this id; repeatable.")
+    ] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Only these layers, from 0, as 0,5-9 [all].")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The page, or its folder [runs/NAME-OF-FILE/lens.html]."),
+    ] = None,
+    ablation: Annotated[
+        bool,
+        typer.Option(
+            "--ablation",
+            help="Leave each document out too and say how alike the ranks are; slow.",
+        ),
+    ] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let a model repository run its own code.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Read what each source token adds to each response token off the model's layers."""
+    from flowgauge.cli.lens import Asked, layers_of, run_lens
+    from flowgauge.models.load import load_model
+
+    asked = Asked(ids=tuple(record or ()), layers=layers_of(layers), ablation=ablation)
+    status = run_lens(
+        file,
+        lambda: load_model(model, trust_remote_code=trust_remote_code),
+        out,
+        asked,
+        as_json=as_json,
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
 def demo(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder of the run [runs/demo].")

@@ -10,6 +10,10 @@ from flowgauge.errors import InputError
 from flowgauge.pipeline import Settings, measure
 from flowgauge.store import Run
 
+#: Pages that stand beside a run and link to each other.
+REPORT_PAGE = "report.html"
+LENS_PAGE = "lens.html"
+
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
@@ -70,9 +74,16 @@ def write_report(run: Run, out: Path | None) -> Path:
     """Write the page beside the run (or to `out`), whole or not at all."""
     from flowgauge.report import render
 
-    page = out or (run.path or Path()) / "report.html"
+    page = out or (run.path or Path()) / REPORT_PAGE
+    # A link holds beside the run alone: a page elsewhere is sent without its neighbours.
+    beside = out is None and (page.parent / LENS_PAGE).is_file()
+    return write_page(page, render(run, lens=LENS_PAGE if beside else ""))
+
+
+def write_page(page: Path, html: str) -> Path:
+    """Write a page, whole or not at all."""
     page.parent.mkdir(parents=True, exist_ok=True)
     half = page.with_name(page.name + ".tmp")
-    half.write_text(render(run), encoding="utf-8")
+    half.write_text(html, encoding="utf-8")
     half.replace(page)
     return page

@@ -14,6 +14,7 @@ from flowgauge.flow.gaussian import (
 )
 from flowgauge.flow.granger import GrangerResult, granger
 from flowgauge.flow.mixture_reference import MixtureReference, mixture_reference
+from flowgauge.flow.pairwise import pairwise_transfer_entropies
 from flowgauge.flow.sandwich import Sandwich, sandwich
 from flowgauge.flow.semantic_flow import flow
 
@@ -33,6 +34,7 @@ __all__ = [
     "gaussian_directed_information_rate",
     "granger",
     "mixture_reference",
+    "pairwise_transfer_entropies",
     "sandwich",
     "transfer_entropy",
 ]

@@ -7,7 +7,6 @@ Rows are padded on the right: a causal model never looks there, so no mask is ne
 """
 
 import copy
-import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cached_property
@@ -16,20 +15,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from flowgauge.errors import AlignmentError, ModelError, RecordError
 from flowgauge.models.decoding import JoinedDecoder, SeparateDecoder
 from flowgauge.models.heads import Head, find_head
 from flowgauge.models.narrow import ROWS, is_narrow, narrow_linears
 from flowgauge.models.protocol import Batch, Decoder, Pass, Tap
 from flowgauge.models.quiet import quiet_transformers
+from flowgauge.models.wrapped import WrappedModel
 from flowgauge.records import IntArray, Sampling
-from flowgauge.text.align import Encoding
 
 #: Forked prefix caches may take this much at a time; more rows are run one after another.
 FORK_BYTES = 128 * 2**20
 
 
-class HuggingFaceModel:
+class HuggingFaceModel(WrappedModel):
     """A causal language model of the transformers library behind flowgauge's protocol.
 
     Args:
@@ -44,18 +42,8 @@ class HuggingFaceModel:
     has_empty_context_law = False
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
-        if not getattr(tokenizer, "is_fast", False):
-            raise ModelError(
-                f"the tokenizer of {name} is {type(tokenizer).__name__}, which gives no character "
-                "offsets; a fast tokenizer (tokenizer.json) is needed"
-            )
-        self.name = name
-        self._model = model.eval()
-        self._tokenizer = tokenizer
+        super().__init__(model, tokenizer, name)
         self._body = getattr(model, model.base_model_prefix)
-        self.bos_id: int | None = tokenizer.bos_token_id
-        first = tokenizer("a", add_special_tokens=True).input_ids[:1]
-        self.adds_bos = self.bos_id is not None and first == [self.bos_id]
         with torch.inference_mode(), quiet_transformers():
             self._head: Head | None = find_head(model, self._probe(12))
             self.can_share_prefix = self._check_sharing()
@@ -68,11 +56,6 @@ class HuggingFaceModel:
         return self._head.name if self._head else "whole model"
 
     @property
-    def precision(self) -> str:
-        """Number format of the weights."""
-        return str(next(self._model.parameters()).dtype).removeprefix("torch.")
-
-    @property
     def vocabulary_size(self) -> int:
         """Number of next tokens (rows of the output embedding)."""
         return int(self._model.get_output_embeddings().weight.shape[0])
@@ -81,28 +64,6 @@ class HuggingFaceModel:
     def state_width(self) -> int:
         """Width of the output embedding, or the vocabulary where states are logits."""
         return int(self._model.get_output_embeddings().weight.shape[1 if self._head else 0])
-
-    @property
-    def context_length(self) -> int | None:
-        """Most tokens it reads, by its configuration."""
-        length = getattr(self._model.config, "max_position_embeddings", None)
-        return int(length) if length else None
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 over the names, shapes and bytes of the weights."""
-        digest = hashlib.sha256()
-        for key, value in sorted(self._model.state_dict(keep_vars=False).items()):
-            digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
-            flat = value.detach().cpu().contiguous().view(torch.uint8).reshape(-1)
-            digest.update(memoryview(flat.numpy()))
-        return digest.hexdigest()[:32]
-
-    @cached_property
-    def tokenizer_fingerprint(self) -> str:
-        """SHA-256 over the tokenizer's own serialisation and its chat template."""
-        text = self._tokenizer.backend_tokenizer.to_str() + (self._tokenizer.chat_template or "")
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @cached_property
     def _multiplies_bfloat16_faster(self) -> bool:
@@ -128,62 +89,11 @@ class HuggingFaceModel:
         twin = copy.deepcopy(self._model).to(torch.bfloat16)
         return HuggingFaceModel(twin, self._tokenizer, self.name)
 
-    # -- text ----------------------------------------------------------------------------------
-
-    def tokenize(self, text: str) -> Encoding:
-        """Ids and character offsets of `text` as it stands; no token is added."""
-        out = self._tokenizer(
-            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-        ids = np.asarray(out["input_ids"], dtype=np.int64)
-        offsets = np.asarray(out["offset_mapping"], dtype=np.int64).reshape(-1, 2)
-        if len(offsets) and int(offsets.max()) > len(text):
-            raise AlignmentError(
-                f"the tokenizer of {self.name} gives offsets up to {int(offsets.max())} for a "
-                f"text of {len(text)} characters"
-            )
-        return Encoding(ids, offsets)
-
-    @property
-    def has_chat_template(self) -> bool:
-        """Whether the tokenizer carries one."""
-        return bool(self._tokenizer.chat_template)
-
-    def chat(self, messages: list[dict[str, str]]) -> str:
-        """Messages through the chat template, with the prompt for the reply.
-
-        Raises:
-            RecordError: The template refuses these messages (roles, order).
-        """
-        import jinja2
-
-        try:
-            return str(
-                self._tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=True
-                )
-            )
-        except (jinja2.TemplateError, ValueError) as error:
-            roles = ", ".join(m["role"] for m in messages)
-            raise RecordError(
-                f"the chat template of {self.name} refuses messages with the roles {roles}: {error}"
-            ) from error
-
     @property
     def end_ids(self) -> tuple[int, ...]:
         """Tokens that end a text."""
         ends = self._model.generation_config.eos_token_id
         return (ends,) if isinstance(ends, int) else tuple(ends or ())
-
-    def detokenize(self, ids: Sequence[int]) -> str:
-        """Ids as one text; replacement marks where a character is not complete."""
-        return str(
-            self._tokenizer.decode([int(i) for i in ids], clean_up_tokenization_spaces=False)
-        )
-
-    def token_text(self, ids: Sequence[int]) -> list[str]:
-        """Each id as text; several ids of one character give replacement marks."""
-        return [self._tokenizer.decode([int(i)]) for i in ids]
 
     # -- numbers -------------------------------------------------------------------------------
 
@@ -236,7 +146,7 @@ class HuggingFaceModel:
         with self._watched(tap, every):
             cache = self._body(input_ids=ids, use_cache=True).cache
         longest = len(batch.shared) + max(map(len, batch.rows))
-        most = max(1, FORK_BYTES // max(1, self._cache_bytes_per_token(cache) * longest))
+        most = max(1, FORK_BYTES // max(1, self._cache_bytes(cache, longest)))
         out: list[torch.Tensor] = []
         for pack in batch.packs or (len(batch.rows),):
             end = len(out) + pack
@@ -249,11 +159,16 @@ class HuggingFaceModel:
         return out
 
     @staticmethod
-    def _cache_bytes_per_token(cache: Any) -> int:
+    def _cache_bytes(cache: Any, longest: int) -> int:
+        """Bytes of one row whose texts have `longest` tokens."""
         total = 0
         for layer in cache.layers:
-            for part in (layer.keys, layer.values):
-                total += part.element_size() * part.shape[1] * part.shape[3]
+            if hasattr(layer, "recurrent_states"):  # they do not grow
+                parts = layer.recurrent_states.values()
+                total += sum(part.element_size() * part[0].numel() for part in parts)
+            else:
+                for part in (layer.keys, layer.values):
+                    total += part.element_size() * part.shape[1] * part.shape[3] * longest
         return total
 
     def _probe(self, n: int) -> torch.Tensor:

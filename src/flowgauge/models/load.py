@@ -48,7 +48,7 @@ def load_model(
     trust_remote_code: bool = False,
     say: Callable[[str], None] = say_on_stderr,
 ) -> Any:
-    """Load a causal language model and check it against its own logits.
+    """Load a language model; one with a next-token law is checked against its own logits.
 
     Args:
         name: A preset (`flowgauge models` lists them), a folder in the Hugging Face layout, a
@@ -57,7 +57,7 @@ def load_model(
         say: Told about downloads and conversions.
 
     Returns:
-        A `HuggingFaceModel`.
+        A `HuggingFaceModel`; a `MaskedDiffusionModel` for a folder of that type.
 
     Raises:
         UnknownModelError: Nothing of that name; lists the presets.
@@ -102,9 +102,9 @@ def _from_folder(source: str | Path, name: str, trust_remote_code: bool) -> Any:
     import transformers
     from safetensors import SafetensorError
 
-    from flowgauge.models.huggingface import HuggingFaceModel
     from flowgauge.models.quiet import quiet_transformers
 
+    _register_own_types()
     with quiet_transformers():
         try:
             config = transformers.AutoConfig.from_pretrained(
@@ -113,7 +113,8 @@ def _from_folder(source: str | Path, name: str, trust_remote_code: bool) -> Any:
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 source, trust_remote_code=trust_remote_code
             )
-            model = transformers.AutoModelForCausalLM.from_pretrained(
+            model_class, wrapper = _classes_for(config.model_type)
+            model = model_class.from_pretrained(
                 source,
                 config=config,
                 dtype=torch.float32,
@@ -124,7 +125,38 @@ def _from_folder(source: str | Path, name: str, trust_remote_code: bool) -> Any:
             raise ModelUnavailableError(f"the weights of {name} are damaged: {error}") from error
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise _explained(name, error) from error
-    return HuggingFaceModel(model, tokenizer, name)
+    return wrapper(model, tokenizer, name)
+
+
+def _register_own_types() -> None:
+    """Let transformers know the configurations of flowgauge's own models."""
+    import transformers
+
+    from flowgauge.architectures.family.causal import register_family
+    from flowgauge.architectures.family.diffusion import MaskedDiffusionConfig
+
+    register_family()
+    transformers.AutoConfig.register(
+        MaskedDiffusionConfig.model_type, MaskedDiffusionConfig, exist_ok=True
+    )
+
+
+def _classes_for(model_type: str) -> tuple[Any, Any]:
+    """What loads a model of this type, and what it stands behind."""
+    from flowgauge.architectures.family.diffusion import (
+        FamilyForMaskedDiffusion,
+        MaskedDiffusionConfig,
+    )
+
+    if model_type == MaskedDiffusionConfig.model_type:
+        from flowgauge.models.masked_diffusion import MaskedDiffusionModel
+
+        return FamilyForMaskedDiffusion, MaskedDiffusionModel
+    import transformers
+
+    from flowgauge.models.huggingface import HuggingFaceModel
+
+    return transformers.AutoModelForCausalLM, HuggingFaceModel
 
 
 def _explained(name: str, error: Exception) -> Exception:

@@ -39,7 +39,7 @@ from flowgauge.report.words import headline, provenance_lines, remainder
 SCRIPTS = (*DRAWING_SCRIPTS, "data.js", "list.js", "overview.js", "page.js")
 
 
-def render(run: RunView) -> str:
+def render(run: RunView, lens: str = "") -> str:
     """One self-contained HTML page that shows a run; numbers are the store's, in nats.
 
     Nothing is computed anew but sums for the curve's band and counts (responses below the support's
@@ -49,6 +49,7 @@ def render(run: RunView) -> str:
     Args:
         run: A run: its name, its manifest and its tables `records`, `tokens` and `sentences`.
             A run without any measured response gives a page with the reasons.
+        lens: Address of the run's lens page, which the page then links to; "" for none.
 
     Returns:
         The page, from its doctype on; write it as UTF-8.
@@ -76,6 +77,7 @@ def render(run: RunView) -> str:
     style, script = _style(), _script()
     return _template().render(
         name=run.name,
+        lens=lens,
         headline=headline(outcomes, len(failed)),
         remainder=remainder(outcomes, len(failed)),
         observer=_observer(run.manifest),

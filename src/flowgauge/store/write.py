@@ -82,7 +82,8 @@ class RunWriter:
 
     def _open(self) -> None:
         plan_file = self.folder / "plan.json"
-        if {f.name for f in self.folder.iterdir()} - {".lock", "plan.tmp"}:
+        # A lens page may be there before the run that it belongs to.
+        if {f.name for f in self.folder.iterdir()} - {".lock", "plan.tmp", "lens.html"}:
             if not plan_file.is_file():
                 raise RunExistsError(
                     f"{self.folder} holds files but no run of flowgauge; choose another --out"

@@ -6,6 +6,12 @@ from flowgauge.errors import ModelError
 from flowgauge.lens.mixers.adapter import Adapter as Adapter
 from flowgauge.lens.mixers.adapter import Join as Join
 from flowgauge.lens.mixers.attention import ProjectedAttention
+from flowgauge.lens.mixers.family import (
+    MemberAttention,
+    MemberLinearAttention,
+    MemberMamba,
+    MemberMamba2,
+)
 from flowgauge.lens.mixers.gpt2 import FusedAttention
 from flowgauge.lens.mixers.mamba import SelectiveScan
 from flowgauge.lens.mixers.mamba2 import StateSpaceDuality
@@ -21,6 +27,11 @@ _KNOWN: dict[str, Adapter] = {
     "GPT2Attention": FusedAttention(),
     "MambaMixer": SelectiveScan(),
     "Mamba2Mixer": StateSpaceDuality(),
+    # Our own have short names that others may use too, so the module counts.
+    "flowgauge.architectures.attention.Attention": MemberAttention(),
+    "flowgauge.architectures.linear_attention.LinearAttention": MemberLinearAttention(),
+    "flowgauge.architectures.mamba.Mamba": MemberMamba(),
+    "flowgauge.architectures.mamba2.Mamba2": MemberMamba2(),
 }
 
 __all__ = ["PROJECTED", "Adapter", "Join", "Mixing", "find_mixer", "register"]
@@ -51,7 +62,7 @@ def find_mixer(layer: Any) -> tuple[Any, Adapter]:
     found = [
         (child, _KNOWN[name])
         for child in children
-        for name in [next((c.__name__ for c in type(child).__mro__ if c.__name__ in _KNOWN), "")]
+        for name in [next((n for n in _names(child) if n in _KNOWN), "")]
         if name
     ]
     if len(found) == 1:
@@ -63,3 +74,9 @@ def find_mixer(layer: Any) -> tuple[Any, Adapter]:
         "flowgauge.lens.mixers.Adapter (its `read` returns the weights, values and output matrix) "
         "and call flowgauge.lens.mixers.register(its class, your adapter)"
     )
+
+
+def _names(child: Any) -> list[str]:
+    """Names of a module's classes, the most special first, each alone and with its module."""
+    classes = type(child).__mro__
+    return [n for c in classes for n in (c.__name__, f"{c.__module__}.{c.__name__}")]
