@@ -40,7 +40,7 @@ def compared(
         variances = {}
         for form in FORMS:
             # An order takes as many masks as the text has tokens.
-            draws = max(2, sizes.draws // 8) if form.name == "random order" else sizes.draws
+            draws = max(2, sizes.draws // 16) if form.name == "random order" else sizes.draws
             rng = np.random.default_rng(sizes.seed)
             found = [response_elbo(c, diffusion, form, draws, rng) for c in some]
             nats = -np.array([f.value for f in found]) / lengths

@@ -12,7 +12,7 @@ class Sizes:
     Args:
         training: How both members are trained.
         bound_records: Held-out stories whose likelihood is bounded.
-        draws: Masks a story and form; orders are an eighth of it.
+        draws: Masks a story and form; orders are a sixteenth of it.
         flow_records: Held-out stories whose flow is measured.
         orders: Orders a story that verdicts are averaged over.
         written: Texts that the model draws itself, a sampler.
@@ -22,11 +22,11 @@ class Sizes:
     """
 
     training: Plan = field(default_factory=Plan)
-    bound_records: int = 100
+    bound_records: int = 60
     draws: int = 32
-    flow_records: int = 120
-    orders: int = 4
-    written: int = 200
+    flow_records: int = 80
+    orders: int = 2
+    written: int = 80
     alpha: float = 0.01
     written_alpha: float = 0.05
     seed: int = 0

@@ -10,6 +10,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,14 @@ def measured(args: argparse.Namespace, sizes: Sizes, say: Any) -> dict[str, Any]
     """Every number of the experiment."""
     stories, held_out = data.split(data.stories(args.assets))
     folder = args.runs / "quick" if args.quick else args.runs
-    models, training = {}, {}
+    models: dict[str, Any] = {}
+    training = {}
     for name in train.MODELS:
-        model, seconds = train.trained(name, folder, stories, sizes.training, say)
+        models[name] = train.trained(name, folder, stories, sizes.training, say)
         training[name] = {
-            "parameters": train.parameters(model),
-            "steps": sizes.training.steps,
-            "seconds": seconds,
+            "parameters": train.parameters(models[name]),
+            "updates": sizes.training.steps,
         }
-        models[name] = model
     tokenizer = data.tokenizer()
     causal = HuggingFaceModel(models["causal"], tokenizer, "causal")
     diffusion = MaskedDiffusionModel(models["diffusion"], tokenizer, "diffusion")
@@ -70,6 +70,7 @@ def measured(args: argparse.Namespace, sizes: Sizes, say: Any) -> dict[str, Any]
     return {
         "date": time.strftime("%Y-%m-%d"),
         "versions": versions(),
+        "sizes": asdict(sizes),
         "training": training,
         "likelihood": bounds,
         "flows": from_prompt,

@@ -20,12 +20,12 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def training(result: Mapping[str, Any]) -> str:
-    """Size and time of both members."""
+    """Size of both members."""
     rows = [
-        [name, f"{m['parameters']:,}", f"{m['steps']:,}", f"{m['seconds'] / 60:.1f}"]
+        [name, f"{m['parameters']:,}", f"{m['updates']:,}"]
         for name, m in result["training"].items()
     ]
-    return table(["member", "parameters", "updates", "minutes on one busy core"], rows)
+    return table(["member", "parameters", "updates"], rows)
 
 
 def likelihood(result: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,10 +63,8 @@ def parameters(model: Any) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def train(
-    name: str, stories: list[IntArray], plan: Plan, say: Callable[[str], None]
-) -> tuple[Any, float]:
-    """A trained member and the seconds that took."""
+def train(name: str, stories: list[IntArray], plan: Plan, say: Callable[[str], None]) -> Any:
+    """A trained member."""
     model = new(name, plan.seed).train()
     # Rows must not depend on what a model draws, so that both members read the same.
     rng = np.random.default_rng(plan.seed)
@@ -77,7 +74,7 @@ def train(
         optimizer,
         lambda i: min(1.0, (i + 1) / rise) * 0.5 * (1 + math.cos(math.pi * i / plan.steps)),
     )
-    started, recent = time.monotonic(), []
+    recent: list[float] = []
     for step in range(plan.steps):
         losses = [
             model(input_ids=part.ids, labels=part.labels).loss
@@ -93,20 +90,20 @@ def train(
         if (step + 1) % max(1, plan.steps // 10) == 0:
             say(f"{name}: step {step + 1}, {np.mean(recent):.3f} nats per token")
             recent = []
-    return model.eval(), time.monotonic() - started
+    return model.eval()
 
 
 def trained(
     name: str, folder: Path, stories: list[IntArray], plan: Plan, say: Callable[[str], None]
-) -> tuple[Any, float]:
+) -> Any:
     """The member kept in `folder` if this plan made it, else a newly trained one."""
     here, note = folder / name, folder / name / "plan.json"
     made_by = asdict(plan) | {"sizes": SIZES}
     if note.is_file():
         kept = json.loads(note.read_text(encoding="utf-8"))
         if kept["plan"] == made_by:
-            return MODELS[name][0].from_pretrained(here).eval(), kept["seconds"]
-    model, seconds = train(name, stories, plan, say)
+            return MODELS[name][0].from_pretrained(here).eval()
+    model = train(name, stories, plan, say)
     model.save_pretrained(here)
-    note.write_text(json.dumps({"plan": made_by, "seconds": seconds}) + "\n", encoding="utf-8")
-    return model, seconds
+    note.write_text(json.dumps({"plan": made_by}) + "\n", encoding="utf-8")
+    return model

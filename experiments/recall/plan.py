@@ -10,7 +10,7 @@ from recall.training import Job
 
 #: Rates a sweep may try; it begins in the middle and goes on where the best is at its edge.
 LADDER = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-FIRST = (1e-3, 3e-3, 1e-2)
+FIRST = (3e-3, 1e-2)
 SWEEP_SEED = 0
 
 Outcome = Mapping[str, Any]
@@ -40,21 +40,29 @@ class Plan:
         """One training."""
         return Job(member=member, task=task, rate=rate, seed=seed, steps=self.steps, size=self.size)
 
-    def sweep(self, done: Sequence[Outcome]) -> list[Job]:
-        """Trainings of the sweeps that are missing now; none when every best rate is inside."""
+    def tasks(self) -> list[str]:
+        """Each task once, in the order in which they are worked through."""
+        return list(dict.fromkeys(task for _, task in self.cells))
+
+    def sweep(self, task: str, done: Sequence[Outcome]) -> list[Job]:
+        """Trainings of a task's sweeps that are missing now; none when every best is inside."""
         return [
             self.job(member, task, rate, SWEEP_SEED)
-            for member, task in self.cells
+            for member in self.members(task)
             for rate in missing_rates(self.tried(member, task, done), self.first, self.ladder)
         ]
 
-    def report(self, done: Sequence[Outcome]) -> list[Job]:
+    def report(self, task: str, done: Sequence[Outcome]) -> list[Job]:
         """Trainings at the chosen rates, seed by seed, so that a plan cut short is even."""
         return [
             self.job(member, task, best(self.tried(member, task, done)), seed)
             for seed in self.seeds
-            for member, task in self.cells
+            for member in self.members(task)
         ]
+
+    def members(self, task: str) -> list[str]:
+        """Members that learn a task."""
+        return [member for member, t in self.cells if t == task]
 
     def tried(self, member: str, task: str, done: Sequence[Outcome]) -> dict[float, float]:
         """Last loss on the sweep's seed for each rate tried [nats]."""
@@ -76,9 +84,9 @@ def missing_rates(
     """What a sweep tries next.
 
     Example:
-        >>> missing_rates({1e-3: 2.0, 3e-3: 1.0, 1e-2: 0.5}, FIRST, LADDER)
+        >>> missing_rates({3e-3: 1.0, 1e-2: 0.5}, FIRST, LADDER)
         [0.03]
-        >>> missing_rates({1e-3: 2.0, 3e-3: 0.5, 1e-2: 1.0}, FIRST, LADDER)
+        >>> missing_rates({3e-3: 1.0, 1e-2: 0.5, 3e-2: 2.0}, FIRST, LADDER)
         []
     """
     if missing := [rate for rate in first if rate not in tried]:
@@ -95,16 +103,16 @@ def is_at_edge(tried: Mapping[float, float]) -> bool:
 
 FULL = Plan(
     cells=(
-        *((member, task) for task in ("recall", "semantic", "copying") for member in FAMILY),
-        *((member, task) for task in ("recall", "semantic") for member in ONE_LAYER),
+        *((member, task) for task in ("semantic", "recall") for member in (*ONE_LAYER, *FAMILY)),
+        *((member, "copying") for member in FAMILY),
     ),
     seeds=(1, 2, 3),
-    steps=500,
+    steps=1000,
 )
 QUICK = Plan(
     cells=(("transformer", "recall"), ("identity_last", "recall")),
     seeds=(1, 2),
-    steps=120,
+    steps=250,
     first=(3e-3,),
     ladder=(3e-3,),
 )

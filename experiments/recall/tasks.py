@@ -92,7 +92,7 @@ class Recall(Task):
 
     Args:
         concepts: Number of concepts.
-        forms: Surface tokens of a concept; 1: the query repeats the token of the pair.
+        forms: Surface tokens of a concept, at least 3; or 1: the query repeats the pair's token.
         values: Number of values, a multiple of 4.
         pairs: Pairs in a training sequence, at most half the concepts.
         seed: Of what is held out.

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from recall.members import MEMBERS, Size, build
 from recall.tasks import TASKS, Sequences, Task
 
-BATCH = 32
+BATCH = 16
 WEIGHT_DECAY = 0.01
 WARM_UP = 0.1
 LARGEST_GRADIENT = 1.0

@@ -3,10 +3,10 @@
 import json
 import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from recall.plan import Plan
 from recall.training import Job, train
@@ -38,7 +38,7 @@ def is_done(job: Job, done: Iterable[dict[str, Any]]) -> bool:
 
 
 def run(plan: Plan, folder: Path, processes: int, say: Callable[[str], None]) -> list[dict]:
-    """Trains what a plan lacks: the sweeps, then the reported seeds.
+    """Trains what a plan lacks, task by task: the sweeps, then the reported seeds.
 
     Args:
         plan: What is to be trained.
@@ -51,30 +51,32 @@ def run(plan: Plan, folder: Path, processes: int, say: Callable[[str], None]) ->
     """
     folder.mkdir(parents=True, exist_ok=True)
     done = read(folder, plan)
-    while jobs := plan.sweep(done):
-        done += _train(jobs, folder, processes, say)
-    jobs = [job for job in plan.report(done) if not is_done(job, done)]
-    return done + _train(jobs, folder, processes, say)
-
-
-def _train(
-    jobs: Sequence[Job], folder: Path, processes: int, say: Callable[[str], None]
-) -> list[dict[str, Any]]:
-    """Each job once, its line written when it ends."""
-    out = []
     spawn = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(processes, mp_context=spawn) as pool,
         (folder / FILE).open("a", encoding="utf-8") as file,
     ):
-        for future in as_completed([pool.submit(train, job) for job in jobs]):
-            outcome = future.result()
-            file.write(json.dumps(outcome) + "\n")
-            file.flush()
-            out.append(outcome)
-            say(
-                f"{len(out)}/{len(jobs)} {outcome['member']} {outcome['task']} rate "
-                f"{outcome['rate']:g} seed {outcome['seed']}: accuracy "
-                f"{outcome['accuracy']['seen']:.3f}, {outcome['seconds']:.0f} s"
-            )
+        for task in plan.tasks():
+            while jobs := plan.sweep(task, done):
+                done += _train(jobs, pool, file, say)
+            jobs = [job for job in plan.report(task, done) if not is_done(job, done)]
+            done += _train(jobs, pool, file, say)
+    return done
+
+
+def _train(
+    jobs: Sequence[Job], pool: Executor, file: IO[str], say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Each job once, its line written when it ends."""
+    out = []
+    for future in as_completed([pool.submit(train, job) for job in jobs]):
+        outcome = future.result()
+        file.write(json.dumps(outcome) + "\n")
+        file.flush()
+        out.append(outcome)
+        say(
+            f"{len(out)}/{len(jobs)} {outcome['member']} {outcome['task']} rate "
+            f"{outcome['rate']:g} seed {outcome['seed']}: accuracy "
+            f"{outcome['accuracy']['seen']:.3f}, {outcome['seconds']:.0f} s"
+        )
     return out

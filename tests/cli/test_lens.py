@@ -4,11 +4,12 @@ import doctest
 import json
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 from cli.commands import BROKEN, STORY, run_here, start, write_rows
-from cli.test_processes import wait_for
+from cli.test_processes import Terminal, wait_for
 from report.lens_records import unpacked
 from report.page_parts import PageParts
 
@@ -179,6 +180,15 @@ def test_a_model_of_unknown_kind_is_refused_in_the_lens_own_words(flowgauge, mon
     assert "MistralAttention" in err
     assert "flowgauge.lens.mixers.register(its class, your adapter)" in err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_terminal_gets_one_line_that_changes(flowgauge, monkeypatch):
+    monkeypatch.setattr("sys.stderr", Terminal())
+    assert flowgauge("lens", "in.jsonl", "-m", STORY)[0] == 0
+    said = sys.stderr.getvalue()
+    assert said.count("\r") == 3
+    assert said.count("\n") == 1
+    assert said.rstrip().endswith("3 of 3 rows")
 
 
 def test_layers_of():

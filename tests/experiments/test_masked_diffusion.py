@@ -24,7 +24,8 @@ def assets(tmp_path):
     texts = [
         f"One day {name} had a red ball and a big dog. {name} and {other} ran to the park. "
         f"The dog saw the ball. {other} said, I want to play. {name} was happy. They went home "
-        f"and {name} told mom about the dog and the ball and the park."
+        f"and {name} told mom about the dog and the ball and the park. Mom said, you are a good "
+        f"friend, {name}. {other} came to play with the red ball on the next day."
         for name in NAMES
         for other in NAMES[:3]
     ]

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-from importlib.resources import files
 
 from report.example_run import example_run
 from report.lens_records import HOSTILE, lens_on
@@ -11,7 +10,7 @@ from report.page_parts import PageParts
 
 from flowgauge.records import FailedRow
 from flowgauge.report import render
-from flowgauge.report.lens import LENS_SCRIPTS, Agreement, LensPage, render_lens
+from flowgauge.report.lens import Agreement, LensPage, render_lens
 from flowgauge.report.lens_payload import lens_block
 
 FAILED = FailedRow(row=3, id=HOSTILE, kind="RecordError", reason=HOSTILE)
@@ -50,14 +49,6 @@ def test_the_policy_names_this_style_and_this_script_and_nothing_loads():
     assert "default-src 'none'" in policy
     assert not re.search(r'(?:src|href)="(?!#|data:)', text)
     assert " style=" not in text
-
-
-def test_every_script_of_the_page_is_listed_once():
-    names = {f.name for f in (files("flowgauge.report") / "static").iterdir()}
-    own = {name for name in names if name.startswith("lens-")}
-    assert own == {name for name in LENS_SCRIPTS if name.startswith("lens-")}
-    assert len(set(LENS_SCRIPTS)) == len(LENS_SCRIPTS)
-    assert set(LENS_SCRIPTS) <= names
 
 
 def test_the_page_says_what_the_number_is_and_its_limits():

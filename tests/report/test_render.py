@@ -12,6 +12,7 @@ from report.support_run import CALIBRATION, SUPPORT, THRESHOLD, support_run, sup
 
 from flowgauge.report import render
 from flowgauge.report.digits import print_log, print_nats
+from flowgauge.report.lens import LENS_SCRIPTS
 from flowgauge.report.render import SCRIPTS
 from flowgauge.store.schema import arrow_schema
 
@@ -251,7 +252,7 @@ def test_the_policy_allows_this_script_and_this_style_alone(page: str, parts: Pa
     assert "default-src 'none'" in policy
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", sorted({*SCRIPTS, *LENS_SCRIPTS}))
 def test_scripts_parse_no_markup(name: str) -> None:
     source = (files("flowgauge.report") / "static" / name).read_text(encoding="utf-8")
     assert not re.search(
@@ -261,6 +262,7 @@ def test_scripts_parse_no_markup(name: str) -> None:
     assert not re.search(r"fetch\(|XMLHttpRequest|import\(", source)
 
 
-def test_every_script_is_in_the_page() -> None:
+def test_every_script_is_in_a_page() -> None:
     static = files("flowgauge.report") / "static"
-    assert {p.name for p in static.iterdir() if p.name.endswith(".js")} == set(SCRIPTS)
+    scripts = {p.name for p in static.iterdir() if p.name.endswith(".js")}
+    assert scripts == {*SCRIPTS, *LENS_SCRIPTS}

@@ -177,7 +177,7 @@ class SelectiveMixer(TVVAR):
         order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
         moved = _rows_at(x, order)
         out, _ = self.convolve(moved, past)
-        last = 0 * mask.sum(1, keepdim=True) + x.shape[1] + torch.arange(past.shape[1], device=x.device)
+        last = mask.sum(1, keepdim=True) + torch.arange(past.shape[1], device=x.device)
         return _rows_at(out, order.argsort(dim=1)), _rows_at(torch.cat([past, moved], dim=1), last)
 
     def _pass(self, value: Tensor, drive: Drive) -> Tensor:

@@ -90,9 +90,7 @@ def run_lens(
             _read(row, number, lm, asked, found, DATA_LIMIT // len(rows))
     except KeyboardInterrupt:
         done = len(found.records) + len(found.failed)
-        sys.stderr.write(
-            f"{chr(10) * sys.stderr.isatty()}flowgauge: interrupted after {done} of {len(rows)} rows; no page was written\n"
-        )
+        _say(f"interrupted after {done} of {len(rows)} rows; no page was written")
         raise typer.Exit(130) from None
     agreement = compare_with_ablation(found.lens, found.ablation) if found.lens else None
     has_report = (page.parent / REPORT_PAGE).is_file() and page.name == LENS_PAGE
@@ -145,18 +143,26 @@ def _told(
     """The rows, saying on stderr how many are done and about how long the rest will take."""
     if asked.ablation:
         count = sum(len(r.documents or ()) for _, r in rows if isinstance(r, Record))
-        sys.stderr.write(f"flowgauge: each of {count} documents is left out too, which is slow: "
-                         "the whole response is scored again for each\n")  # fmt: skip
+        _say(
+            f"each of {count} documents is left out too, which is slow: the whole response is "
+            "scored again for each"
+        )
     started = time.monotonic()
     for done, row in enumerate(rows):
         yield row
         left = (time.monotonic() - started) / (done + 1) * (len(rows) - done - 1)
         is_last = done + 1 == len(rows)
-        line = f"flowgauge: {done + 1} of {len(rows)} rows"
-        line += "" if is_last else f", about {left:.0f} s left"
-        # One line that changes for people, plain lines for logs.
-        sys.stderr.write(f"\r{line:<60}" + "\n" * is_last if sys.stderr.isatty() else f"{line}\n")
-        sys.stderr.flush()
+        rest = "" if is_last else f", about {left:.0f} s left"
+        _say(f"{done + 1} of {len(rows)} rows{rest}", stays=is_last)
+
+
+def _say(line: str, *, stays: bool = True) -> None:
+    """On stderr: plain lines for logs; for people one line that changes until one stays."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\rflowgauge: {line:<60}{chr(10) if stays else ''}")
+    else:
+        sys.stderr.write(f"flowgauge: {line}\n")
+    sys.stderr.flush()
 
 
 def _read(
