@@ -55,7 +55,9 @@ def trained(config, ids, steps, folder):
         logging_strategy="no", disable_tqdm=True, use_cpu=True, dataloader_pin_memory=False, seed=1,
     )  # fmt: skip
     rows = [{"input_ids": row, "labels": row} for row in ids]
-    transformers.Trainer(model=model, args=arguments, train_dataset=rows).train()
+    trainer = transformers.Trainer(model=model, args=arguments, train_dataset=rows)
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.train()
     return model
 
 

@@ -65,7 +65,7 @@ class Answers:
     @property
     def accuracy(self) -> float:
         """Share of answers that are the likeliest token."""
-        return (self.logits.argmax(-1) == self.wanted).float().mean().item()
+        return (self.logits.argmax(-1) == self.wanted).double().mean().item()
 
 
 def rate_at(step: int, steps: int, highest: float) -> float:

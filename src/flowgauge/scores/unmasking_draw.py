@@ -96,6 +96,8 @@ def draw_unmasked(
     steps: list[list[IntArray]] = [[] for _ in range(rows)]
     while (masked := ids[:, start:] == lm.mask_id).any():
         places = [unmasking.candidates(m) for m in masked]
+        if not unmasking.order.reads_laws:  # then no other law is needed
+            places = [p[unmasking.choose(Hidden(positions=p), rng)] for p in places]
         keep = np.zeros(ids.shape, dtype=bool)
         for row, of_row in enumerate(places):
             keep[row, start + of_row] = True
@@ -103,8 +105,6 @@ def draw_unmasked(
         own, drawn_from = torch.log_softmax(logits, -1), _tempered(logits, temperature)
         ends = np.cumsum([0, *map(len, places)])
         for row, of_row in enumerate(places):
-            if not len(of_row):
-                continue
             part = slice(int(ends[row]), int(ends[row + 1]))
             shown, tokens = _show(of_row, own[part], drawn_from[part], unmasking, rng)
             ids[row, start + of_row[shown]] = tokens
@@ -123,7 +123,9 @@ def _show(
     unmasking: Unmasking,
     rng: np.random.Generator,
 ) -> tuple[IntArray, IntArray]:
-    """Which of some hidden tokens are shown, and their values."""
+    """Which of the tokens at these places are shown, and their values."""
+    if not unmasking.order.reads_laws:
+        return np.arange(len(places)), _drawn(drawn_from, rng)
     if unmasking.order.is_predictable:
         shown = unmasking.choose(Hidden(positions=places, log_laws=own), rng)
         return shown, _drawn(drawn_from[shown], rng)

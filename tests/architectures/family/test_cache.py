@@ -77,7 +77,9 @@ def test_greedy_batches_are_the_single_rows_without_a_cache(stack):
 @pytest.mark.parametrize("use_cache", [True, False])
 def test_generate_reads_each_token_once_with_a_cache(use_cache):
     model, fed = model_of("hybrid"), []
-    model.model.layers[0].register_forward_pre_hook(lambda layer, args: fed.append(args[0].shape[1]))
+    model.model.layers[0].register_forward_pre_hook(
+        lambda layer, args: fed.append(args[0].shape[1])
+    )
     model.generate(IDS, max_new_tokens=4, use_cache=use_cache, **FORCED)
     assert fed == ([11, 1, 1, 1] if use_cache else [11, 12, 13, 14])
 

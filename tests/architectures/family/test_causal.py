@@ -117,6 +117,8 @@ def test_the_loss_is_the_mean_surprisal_of_the_labels(stack):
     tuple_out = model(ids, labels=labels, return_dict=False)
     assert torch.equal(tuple_out[0], out.loss)
     assert torch.equal(tuple_out[1], out.logits)
+    model.config.return_dict = False
+    assert torch.equal(model(ids, labels=labels)[0], out.loss)
 
 
 def test_in_training_the_balance_of_the_experts_counts_too():

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils import ModelOutput, can_return_tuple
 
 from flowgauge.architectures.family.blocks import Block, first_weights, mixer_of
 from flowgauge.architectures.family.cache import FamilyCache, Reading
@@ -93,6 +93,7 @@ class FamilyModel(FamilyPreTrainedModel):
         self.norm = nn.RMSNorm(config.width, eps=config.norm_eps)
         self.post_init()
 
+    @can_return_tuple
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -103,7 +104,6 @@ class FamilyModel(FamilyPreTrainedModel):
         use_cache: bool | None = None,
         output_hidden_states: bool | None = None,
         output_load: bool = False,
-        return_dict: bool | None = None,
     ) -> Any:
         """States of all positions.
 
@@ -113,13 +113,13 @@ class FamilyModel(FamilyPreTrainedModel):
             position_ids: (batch, time); counted from the mask, others are refused.
             cache: What was read before, changed in place; None: nothing.
             inputs_embeds: u in place of tokens.
-            use_cache: Whether a cache is returned; None: outside training, as the config says.
+            use_cache: Whether to begin a cache where none came; None: outside training, as the
+                config says.
             output_hidden_states: Whether to return what went into each layer.
             output_load: Whether to return how the experts were loaded.
-            return_dict: False gives a tuple.
 
         Returns:
-            `FamilyOutput`.
+            `FamilyOutput`; with return_dict=False the same as a tuple.
 
         Raises:
             SettingsError: Both or neither of tokens and u, or another kind of cache.
@@ -132,25 +132,23 @@ class FamilyModel(FamilyPreTrainedModel):
             use_cache = self.config.use_cache and not self.training
         if cache is None and use_cache:
             cache = FamilyCache(self.config)
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
         reading = Reading.of(x, attention_mask, position_ids, cache)
         loads: list[RouterLoad] | None = [] if output_load else None
-        before = []
+        states = []
         for number, layer in enumerate(self.layers):
-            before.append(x)
+            states += [x] if output_hidden_states else []
             x = layer(x, reading.mix(number), loads, reading.mask)
         x = self.norm(x)
         if cache is not None:
             cache.advance(x.shape[1])
-        wanted = self.config.output_hidden_states if output_hidden_states is None else (
-            output_hidden_states
-        )  # fmt: skip
-        out = FamilyOutput(
+        return FamilyOutput(
             last_hidden_state=x,
-            cache=cache if use_cache else None,
-            hidden_states=(*before, x) if wanted else None,
+            cache=cache,
+            hidden_states=(*states, x) if output_hidden_states else None,
             loads=None if loads is None else tuple(loads),
         )
-        return out.to_tuple() if return_dict is False else out
 
 
 class FamilyForCausalLM(FamilyPreTrainedModel, GenerationMixin):
@@ -178,6 +176,7 @@ class FamilyForCausalLM(FamilyPreTrainedModel, GenerationMixin):
         self.lm_head = nn.Linear(config.width, config.vocab_size, bias=False)
         self.post_init()
 
+    @can_return_tuple
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -185,7 +184,6 @@ class FamilyForCausalLM(FamilyPreTrainedModel, GenerationMixin):
         labels: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
         output_load: bool = False,
-        return_dict: bool | None = None,
         **kwargs: Any,
     ) -> Any:
         """Logits of all positions, and the loss where labels are given.
@@ -197,7 +195,6 @@ class FamilyForCausalLM(FamilyPreTrainedModel, GenerationMixin):
                 moved by one inside.
             logits_to_keep: How many last positions get logits, or which; 0: all.
             output_load: Whether to return how the experts were loaded.
-            return_dict: False gives a tuple.
             kwargs: What else `FamilyModel` takes, and `num_items_in_batch` for the loss.
 
         Returns:
@@ -206,7 +203,8 @@ class FamilyForCausalLM(FamilyPreTrainedModel, GenerationMixin):
         """
         total = {k: kwargs.pop(k) for k in ("num_items_in_batch",) if k in kwargs}
         balances = self.training and labels is not None and self.config.experts > 1
-        body = self.model(input_ids, attention_mask, output_load=output_load or balances, **kwargs)
+        kwargs |= {"output_load": output_load or balances, "return_dict": True}
+        body = self.model(input_ids, attention_mask, **kwargs)
         keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self.lm_head(body.last_hidden_state[:, keep])
         loss = None
@@ -217,14 +215,13 @@ class FamilyForCausalLM(FamilyPreTrainedModel, GenerationMixin):
         if balances:
             parts = torch.stack([load.balance_loss for load in body.loads])
             loss = loss + self.config.balance_weight * parts.mean()
-        out = FamilyCausalOutput(
+        return FamilyCausalOutput(
             loss=loss,
             logits=logits,
             cache=body.cache,
             hidden_states=body.hidden_states,
             loads=body.loads if output_load else None,
         )
-        return out.to_tuple() if return_dict is False else out
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:

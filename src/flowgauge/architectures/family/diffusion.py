@@ -124,8 +124,8 @@ class BidirectionalFamilyModel(FamilyPreTrainedModel):
 class FamilyForMaskedDiffusion(FamilyPreTrainedModel):
     """The body and an output matrix: a masked-diffusion model that transformers trains and saves.
 
-    It has no next-token law, so `generate` and `load_model` do not take it: see
-    `flowgauge.models.MaskedDiffusionModel` and `flowgauge.scores.draw_unmasked`.
+    It has no next-token law, so transformers' `generate` does not take it: texts are drawn by
+    `flowgauge.scores.draw_unmasked`; `load_model` wraps it as a `MaskedDiffusionModel`.
 
     Args:
         config: Sizes.
