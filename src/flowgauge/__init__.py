@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flowgauge.live import generate as generate
     from flowgauge.models import TabularModel as TabularModel
     from flowgauge.models import load_model as load_model
+    from flowgauge.pipeline.lensing import lens_of as lens_of
     from flowgauge.pipeline.measuring import measure as measure
     from flowgauge.pipeline.settings import Settings as Settings
     from flowgauge.pipeline.supported import support as support
@@ -52,6 +53,7 @@ _HOME = {
     "Verdict": "records",
     "decide": "anytime",
     "generate": "live",
+    "lens_of": "pipeline",
     "load_model": "models",
     "measure": "pipeline",
     "open_run": "store",
@@ -76,6 +78,7 @@ __all__ = [
     "Verdict",
     "decide",
     "generate",
+    "lens_of",
     "load_model",
     "measure",
     "open_run",

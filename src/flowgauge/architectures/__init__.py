@@ -1,7 +1,8 @@
 """The family of autoregressive models x_i = Ψ(Σ_j A_ij u_j), a member a file (paper V)."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from flowgauge.lazy import lazy_names
 
 if TYPE_CHECKING:
     from flowgauge.architectures.attention import Attention as Attention
@@ -84,8 +85,4 @@ __all__ = [
     "with_lora",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'flowgauge.architectures' has no attribute {name!r}")
-    return getattr(import_module(f"flowgauge.architectures.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)

@@ -1,7 +1,8 @@
 """Lens: what is read off the inside of the passes that score a response."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from flowgauge.lazy import lazy_names
 
 if TYPE_CHECKING:
     from flowgauge.lens.contributions import Contributions as Contributions
@@ -41,8 +42,4 @@ __all__ = [
     "token_contributions",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'flowgauge.lens' has no attribute {name!r}")
-    return getattr(import_module(f"flowgauge.lens.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)

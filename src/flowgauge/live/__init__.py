@@ -1,7 +1,8 @@
 """While a text is written: two laws side by side, monitors, what they promise (paper III-D)."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from flowgauge.lazy import lazy_names
 
 if TYPE_CHECKING:
     from flowgauge.live.change import Change as Change
@@ -95,8 +96,4 @@ __all__ = [
     "submartingale_report",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'flowgauge.live' has no attribute {name!r}")
-    return getattr(import_module(f"flowgauge.live.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)

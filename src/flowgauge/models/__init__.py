@@ -1,8 +1,8 @@
 """Language models: one small protocol, an adapter a file, presets and their origin."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from flowgauge.lazy import lazy_names
 from flowgauge.models.protocol import Batch as Batch
 from flowgauge.models.protocol import Decoder as Decoder
 from flowgauge.models.protocol import LanguageModel as LanguageModel
@@ -37,8 +37,4 @@ __all__ = [
     "load_model",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'flowgauge.models' has no attribute {name!r}")
-    return getattr(import_module(f"flowgauge.models.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)

@@ -1,7 +1,8 @@
 """Trainable models of the family: any stack of members as a model of the transformers library."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from flowgauge.lazy import lazy_names
 
 if TYPE_CHECKING:
     from flowgauge.architectures.family.blocks import Block as Block
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     from flowgauge.architectures.family.causal import FamilyModel as FamilyModel
     from flowgauge.architectures.family.causal import register_family as register_family
     from flowgauge.architectures.family.config import FamilyConfig as FamilyConfig
+    from flowgauge.architectures.family.diffusion import (
+        FamilyForMaskedDiffusion as FamilyForMaskedDiffusion,
+    )
+    from flowgauge.architectures.family.diffusion import (
+        MaskedDiffusionConfig as MaskedDiffusionConfig,
+    )
     from flowgauge.architectures.family.sizing import (
         active_parameter_count as active_parameter_count,
     )
@@ -24,7 +31,9 @@ _HOME = {
     "FamilyCache": "cache",
     "FamilyConfig": "config",
     "FamilyForCausalLM": "causal",
+    "FamilyForMaskedDiffusion": "diffusion",
     "FamilyModel": "causal",
+    "MaskedDiffusionConfig": "diffusion",
     "feed_forward_of": "blocks",
     "matched": "sizing",
     "mixer_of": "blocks",
@@ -37,7 +46,9 @@ __all__ = [
     "FamilyCache",
     "FamilyConfig",
     "FamilyForCausalLM",
+    "FamilyForMaskedDiffusion",
     "FamilyModel",
+    "MaskedDiffusionConfig",
     "active_parameter_count",
     "feed_forward_of",
     "matched",
@@ -46,8 +57,4 @@ __all__ = [
     "register_family",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'flowgauge.architectures.family' has no attribute {name!r}")
-    return getattr(import_module(f"flowgauge.architectures.family.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)
