@@ -45,10 +45,10 @@ def diffusion_flows(
     return [[flow_of(score_unmasking(r, lm, rng=rng)) for _ in range(orders)] for r in records]
 
 
-def summary(flows: Sequence[Flow], outcomes: Sequence[str]) -> dict[str, Any]:
-    """Sums over a response, and shares of the verdicts."""
-    density = np.array([f.total_nats for f in flows])
-    drift = np.array([f.compensator[-1] for f in flows])
+def summary(flows: Sequence[Sequence[Flow]], outcomes: Sequence[str]) -> dict[str, Any]:
+    """Sums over each record's response, averaged over its orders, and shares of the verdicts."""
+    density = np.array([np.mean([f.total_nats for f in fs]) for fs in flows])
+    drift = np.array([np.mean([f.compensator[-1] for f in fs]) for fs in flows])
     return {
         "records": len(flows),
         "density_sum_nats": mean_and_error(density),
@@ -72,15 +72,16 @@ def compared(
         left_to_right = causal_flows(causal, records)
         verdicts = [decide(f, alpha=sizes.alpha).outcome for f in left_to_right]
         many = diffusion_flows(diffusion, records, sizes.orders, sizes.seed)
-        first = [flows[0] for flows in many]
+        first = [flows[:1] for flows in many]
+        along = [decide(f, alpha=sizes.alpha).outcome for [f] in first]
         over = [decide_over_orders(flows, sizes.alpha).outcome for flows in many]
         totals[name] = [f.total_nats for f in left_to_right]
         totals[f"{name}, diffusion"] = [np.mean([f.total_nats for f in fs]) for fs in many]
         spread = [np.std([f.total_nats for f in fs], ddof=1) for fs in many]
         out[name] = {
-            "causal": summary(left_to_right, verdicts),
-            "diffusion": summary(first, [decide(f, alpha=sizes.alpha).outcome for f in first]),
-            "diffusion, all orders": summary([f for fs in many for f in fs], over),
+            "causal": summary([[f] for f in left_to_right], verdicts),
+            "diffusion": summary(first, along),
+            "diffusion, all orders": summary(many, over),
             "spread_over_orders_nats": float(np.mean(spread)),
         }
     out["correlation_of_members"] = float(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from recall.members import FAMILY, MEMBERS
+from recall.members import FAMILY, MEMBERS, ONE_LAYER
 from recall.plan import SWEEP_SEED, Outcome, Plan, best, is_at_edge
 from recall.tasks import TASKS
 from recall.training import steps_to_solve
@@ -103,6 +103,11 @@ def judged(plan: Plan, done: Sequence[Outcome]) -> dict[str, Any]:
     have = [(a, b, t) for t in TASKS for a, b in pairs if {(a, t), (b, t)} <= cells.keys()]
     return {
         "cells": list(cells.values()),
+        "cosines": [
+            _cosines(member, reported(plan, member, "semantic", done))
+            for member in ONE_LAYER
+            if (member, "semantic") in cells
+        ],
         "differences": [difference(cells, a, b, t) for a, b, t in have],
         "of_synonyms": [
             _of_synonyms(cells, a, b)
@@ -110,6 +115,14 @@ def judged(plan: Plan, done: Sequence[Outcome]) -> dict[str, Any]:
             if {(a, b, "recall"), (a, b, "semantic")} <= set(have) and a != "transformer"
         ],
     }
+
+
+def _cosines(member: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """How alike synonyms are in the embedding after training; see `training.cosines`."""
+    found = {
+        name: interval([o["cosines"][name] for o in outcomes]) for name in ("new_forms", "others")
+    }
+    return {"member": member, "words": MEMBERS[member].words, **found}
 
 
 def _of_synonyms(cells: Mapping[Any, Any], first: str, second: str) -> dict[str, Any]:

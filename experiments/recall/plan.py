@@ -9,7 +9,7 @@ from recall.members import FAMILY, ONE_LAYER, Size
 from recall.training import Job
 
 #: Rates a sweep may try; it begins in the middle and goes on where the best is at its edge.
-LADDER = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+LADDER = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 FIRST = (3e-3, 1e-2)
 SWEEP_SEED = 0
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recall.members import FAMILY, ONE_LAYER
-from recall.tasks import TASKS, Copying, Recall
+from recall.tasks import TASKS
 
 NONE = "–"
 SPLITS = ("seen", "new values", "new forms", "same form", "longer")
@@ -93,10 +93,13 @@ def differences(found: Sequence[Mapping[str, Any]], extra: Sequence[Mapping[str,
     return markdown(("task (split)", "members", "difference"), rows)
 
 
-def guesses() -> str:
-    """Accuracy without any match, in words."""
-    tasks: list[Copying | Recall] = [make(0) for make in TASKS.values()]
-    return ", ".join(f"{task.name} {task.guess:.2f}" for task in tasks)
+def cosines(found: Sequence[Mapping[str, Any]]) -> str:
+    """How alike synonyms are in the embedding, one row a member."""
+    head = ("member", "two forms of a concept that never met", "forms of different concepts")
+    rows = [
+        [c["words"], spread(c["new_forms"], "+.3f"), spread(c["others"], "+.3f")] for c in found
+    ]
+    return markdown(head, rows)
 
 
 def every(result: Mapping[str, Any]) -> dict[str, str]:
@@ -104,6 +107,7 @@ def every(result: Mapping[str, Any]) -> dict[str, str]:
     cells = result["cells"]
     out = {task: of_task(cells, FAMILY, task) for task in TASKS}
     out |= {f"one layer, {task}": of_task(cells, ONE_LAYER, task) for task in TASKS}
+    out["cosines"] = cosines(result["cosines"]) if result["cosines"] else ""
     out["differences"] = differences(result["differences"], result["of_synonyms"])
     out["sweeps"] = sweeps(cells)
     return {name: table for name, table in out.items() if table}

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 
 from recall.members import MEMBERS, Size, build
-from recall.tasks import TASKS, Sequences, Task
+from recall.tasks import TASKS, Recall, Sequences, Task
 
 BATCH = 16
 WEIGHT_DECAY = 0.01
@@ -81,7 +81,8 @@ def train(job: Job) -> dict[str, Any]:
 
     Returns:
         The job, `curve` of [step, loss in nats, accuracy] on fresh sequences of the training
-        distribution, `accuracy` and `loss_nats` of each split, parameters, seconds of this process.
+        distribution, `accuracy` and `loss_nats` of each split, `cosines` of the embedding (None
+        without synonyms), parameters, seconds of this process.
     """
     start = time.process_time()
     torch.set_num_threads(1)
@@ -109,6 +110,7 @@ def train(job: Job) -> dict[str, Any]:
         "curve": curve,
         "accuracy": {split: accuracy for split, (_, accuracy) in tested.items()},
         "loss_nats": {split: loss for split, (loss, _) in tested.items()},
+        "cosines": cosines(model, task) if isinstance(task, Recall) and task.forms > 1 else None,
         "parameters": sum(p.numel() for p in model.parameters()),
         "seconds": round(time.process_time() - start, 1),
     }
@@ -127,6 +129,23 @@ def test(model: nn.Module, task: Task, seed: int) -> dict[str, tuple[float, floa
         split: check(model, task.draw(split, TESTED, np.random.default_rng([seed, 3, number])))
         for number, split in enumerate(task.splits)
     }
+
+
+@torch.no_grad()
+def cosines(model: nn.Module, task: Recall) -> dict[str, float]:
+    """How alike the embeddings are of two forms that never met in training, and of two concepts.
+
+    Returns:
+        `new_forms`: mean cosine over the held-out form pair of each concept; `others`: over all
+        forms of all pairs of different concepts.
+    """
+    keys = model.model.get_input_embeddings().weight[: task.concepts * task.forms]
+    alike = normalize(keys) @ normalize(keys).T
+    concept = torch.arange(task.concepts)
+    first, second = torch.from_numpy(task.new_forms[:, 0].T) + concept * task.forms
+    of_key = torch.arange(len(keys)) // task.forms
+    others = alike[of_key[:, None] != of_key]
+    return {"new_forms": alike[first, second].mean().item(), "others": others.mean().item()}
 
 
 def steps_to_solve(curve: list[list[float]]) -> int | None:

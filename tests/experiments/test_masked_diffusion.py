@@ -75,12 +75,14 @@ def test_both_members_have_one_size():
 
 
 def test_a_summary_by_hand():
-    found = flows.summary(
-        [flow(np.log([0.5, 0.5]), np.log([0.25, 0.5]), [0.1, 0.2], [0.1, 0.1]) for _ in range(2)],
-        ["neither", "driven by the source"],
-    )
-    assert found["density_sum_nats"] == {"mean": pytest.approx(np.log(2)), "standard_error": 0.0}
-    assert found["drift_sum_nats"]["mean"] == pytest.approx(0.3)
+    one = flow(np.log([0.5, 0.5]), np.log([0.25, 0.5]), [0.1, 0.2], [0.1, 0.1])
+    other = flow(np.log([0.5, 0.5]), np.log([0.5, 0.5]), [0.1, 0.0], [0.1, 0.1])
+    found = flows.summary([[one, other], [one, one]], ["neither", "driven by the source"])
+    # orders of a record are averaged first: log 2 / 2 and log 2, 0.2 and 0.3
+    assert found["density_sum_nats"]["mean"] == pytest.approx(0.75 * np.log(2))
+    assert found["density_sum_nats"]["standard_error"] == pytest.approx(0.25 * np.log(2))
+    assert found["drift_sum_nats"]["mean"] == pytest.approx(0.25)
+    assert found["records"] == 2
     assert found["verdicts"]["neither"] == 0.5
     assert likelihood.mean_and_error(np.array([1.0, 3.0])) == {"mean": 2.0, "standard_error": 1.0}
 

@@ -229,6 +229,22 @@ def test_tests_draw_fresh_sequences_of_every_split():
     assert training.test(Reader(task), task, seed=4).keys() == set(tables.SPLITS)
 
 
+def test_cosines_by_hand():
+    task = tasks.Recall(concepts=3, forms=3, values=4, pairs=2, seed=0)
+    model = members.build(members.MEMBERS["one"], task.vocabulary, members.Size())
+    weight = torch.zeros(task.vocabulary, 64)
+    # All forms of a concept point its way, but one of each held-out pair, which is turned by 60°.
+    for concept, ((first, _),) in enumerate(task.new_forms):
+        for form in range(3):
+            turned = form == first
+            weight[3 * concept + form, concept] = 2.0 * (0.5 if turned else 1.0)
+            weight[3 * concept + form, 10 + concept] = 2.0 * (0.75**0.5 if turned else 0.0)
+    with torch.no_grad():
+        model.model.get_input_embeddings().weight.copy_(weight)
+    found = training.cosines(model, task)
+    assert found == pytest.approx({"new_forms": 0.5, "others": 0.0}, abs=1e-6)  # float32
+
+
 def test_rates_warm_up_and_go_down_to_nothing():
     rates = [training.rate_at(step, 100, 1.0) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
@@ -266,10 +282,11 @@ def outcome(rate, loss, seed=0, accuracy=0.5, member="transformer", task="recall
         "member": member, "task": task, "rate": rate, "seed": seed, "steps": TINY.steps,
         "size": {"width": 16, "feed_forward": 32}, "curve": [[4, loss, accuracy]],
         "accuracy": splits, "parameters": 10, "seconds": 1.0,
+        "cosines": {"new_forms": accuracy, "others": 0.0},
     }  # fmt: skip
 
 
-@given(st.permutations(range(7)), st.integers(0, 4))
+@given(st.permutations(range(len(plan.LADDER))), st.integers(0, 5))
 def test_a_sweep_ends_with_its_best_inside_or_at_an_end_of_the_ladder(order, start):
     losses = dict(zip(plan.LADDER, map(float, order), strict=True))
     first = plan.LADDER[start : start + 3]
@@ -415,16 +432,20 @@ def test_cells_hold_the_whole_sweep():
 
 def test_tables_show_what_was_judged():
     found = tables.every(made_up())
-    assert found.keys() == {"one layer, recall", "one layer, semantic", "differences", "sweeps"}
+    assert found.keys() == {
+        "one layer, recall", "one layer, semantic", "cosines", "differences", "sweeps",
+    }  # fmt: skip
     row = found["one layer, recall"].splitlines()[2]
     assert row.startswith("| learnt B, learnt embedding | 10 | 0.003 | 1.000 [1.000, 1.000] |")
     assert "| +0.100 [" in found["differences"]
     assert "**0.000 (0.10)**" in found["sweeps"]
+    assert "| learnt B, learnt embedding | +0.850 [" in found["cosines"]
 
 
 def test_the_page_has_a_place_for_every_table():
     text = README.read_text(encoding="utf-8")
-    names = [*tasks.TASKS, "one layer, recall", "one layer, semantic", "differences", "sweeps"]
+    of_one = ("one layer, recall", "one layer, semantic", "cosines")
+    names = [*tasks.TASKS, *of_one, "differences", "sweeps"]
     written = tables.written_into(text, {name: f"table of {name}" for name in names})
     for name in names:
         assert f"<!-- {name} -->\n\ntable of {name}\n\n<!-- /{name} -->" in written

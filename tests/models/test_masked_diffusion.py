@@ -5,6 +5,7 @@ import pytest
 import torch
 from oracles.tiny_models import tokenizer
 
+import flowgauge as fg
 from flowgauge.architectures.family.diffusion import (
     FamilyForMaskedDiffusion,
     MaskedDiffusionConfig,
@@ -70,3 +71,18 @@ def test_a_model_that_does_not_fit_is_refused_in_words():
         MaskedDiffusionModel(broken, tokenizer(), "broken")
     with pytest.raises(ModelError, match="the tokenizer of slow is object"):
         MaskedDiffusionModel(net(), object(), "slow")
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        lambda record: fg.measure([record], lm()),
+        lambda record: next(iter(fg.generate(record, lm()))),
+        lambda record: fg.lens_of(record, lm()),
+    ],
+    ids=["measure", "generate", "lens"],
+)
+def test_doors_for_next_token_models_say_which_are_its_own(door):
+    record = Record(id="1", documents=("Tom ran.",), response="Tom ran.")
+    with pytest.raises(ModelError, match=r"tiny is a masked-diffusion model.*unmasking_flow"):
+        door(record)

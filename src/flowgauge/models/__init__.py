@@ -12,15 +12,21 @@ from flowgauge.models.protocol import Tap as Tap
 if TYPE_CHECKING:
     from flowgauge.models.huggingface import HuggingFaceModel as HuggingFaceModel
     from flowgauge.models.load import load_model as load_model
+    from flowgauge.models.masked_diffusion import MaskedDiffusionModel as MaskedDiffusionModel
+    from flowgauge.models.masked_diffusion import MaskedLanguageModel as MaskedLanguageModel
     from flowgauge.models.presets import PRESETS as PRESETS
     from flowgauge.models.presets import Preset as Preset
     from flowgauge.models.tabular import TabularModel as TabularModel
+    from flowgauge.models.tabular_masked import TabularMaskedDiffusion as TabularMaskedDiffusion
 
 _HOME = {
     "HuggingFaceModel": "huggingface",
     "PRESETS": "presets",
     "Preset": "presets",
     "TabularModel": "tabular",
+    "MaskedDiffusionModel": "masked_diffusion",
+    "MaskedLanguageModel": "masked_diffusion",
+    "TabularMaskedDiffusion": "tabular_masked",
     "load_model": "load",
 }
 
@@ -30,8 +36,11 @@ __all__ = [
     "Decoder",
     "HuggingFaceModel",
     "LanguageModel",
+    "MaskedDiffusionModel",
+    "MaskedLanguageModel",
     "Pass",
     "Preset",
+    "TabularMaskedDiffusion",
     "TabularModel",
     "Tap",
     "load_model",

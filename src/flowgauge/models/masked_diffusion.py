@@ -9,7 +9,7 @@ There is no next token, so this is no `LanguageModel`; text is tokenized and ali
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -139,3 +139,17 @@ class MaskedDiffusionModel(WrappedModel):
             states = self._model.model(torch.from_numpy(ids).to(device))
             kept: torch.Tensor = self._model.law_logits(states[torch.from_numpy(keep).to(device)])
             return kept
+
+    def states(self, *_: Any) -> NoReturn:
+        """Refused: there is no next token.
+
+        Raises:
+            ModelError: Always; says which doors read this model.
+        """
+        raise ModelError(
+            f"{self.name} is a masked-diffusion model: it has laws of hidden tokens, but none of "
+            "the next one, which this needs; flowgauge.pipeline.unmasking_flow measures with it, "
+            "flowgauge.scores.draw_unmasked writes with it"
+        )
+
+    decoder = generate = states

@@ -9,15 +9,27 @@ from flowgauge.pipeline.measuring import measure as measure
 from flowgauge.pipeline.settings import Settings as Settings
 from flowgauge.pipeline.supported import Support as Support
 from flowgauge.pipeline.supported import support as support
+from flowgauge.pipeline.unmasking import OrdersVerdict as OrdersVerdict
+from flowgauge.pipeline.unmasking import UnmaskingFlow as UnmaskingFlow
+from flowgauge.pipeline.unmasking import decide_over_orders as decide_over_orders
+from flowgauge.pipeline.unmasking import flow_of as flow_of
+from flowgauge.pipeline.unmasking import response_elbo as response_elbo
+from flowgauge.pipeline.unmasking import unmasking_flow as unmasking_flow
 
 __all__ = [
     "LeaveOut",
+    "OrdersVerdict",
     "Settings",
     "Support",
+    "UnmaskingFlow",
+    "decide_over_orders",
     "document_ablation",
+    "flow_of",
     "lens_against_ablation",
     "lens_of",
     "measure",
+    "response_elbo",
     "save_generated",
     "support",
+    "unmasking_flow",
 ]

@@ -1,13 +1,33 @@
 """One record made ready for scoring: composed, aligned, checked against the context length."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from flowgauge.errors import AlignmentError, ContextLengthError, InputError
-from flowgauge.models.protocol import LanguageModel
 from flowgauge.records import FailedRow, Record, Tokens
 from flowgauge.text import Composition, Reference, Template, align, truncate_documents
+from flowgauge.text.align import TextTokenizer
+
+
+class Reader(TextTokenizer, Protocol):
+    """What is asked of a model before any of its laws: how it reads text, and how much."""
+
+    @property
+    def name(self) -> str:
+        """As the user knows it."""
+        ...
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of tokens that it can write."""
+        ...
+
+    @property
+    def context_length(self) -> int | None:
+        """Most tokens it reads, or None."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +47,7 @@ class Prepared:
 def prepare(
     row: int,
     record: Record,
-    lm: LanguageModel,
+    lm: Reader,
     template: Template,
     reference: Reference,
     *,
@@ -49,7 +69,7 @@ def _compose(
     row: int,
     record: Record,
     read: Record,
-    lm: LanguageModel,
+    lm: Reader,
     template: Template,
     reference: Reference,
 ) -> Prepared:
@@ -58,14 +78,14 @@ def _compose(
     return Prepared(row=row, record=record, read=read, composition=composition, tokens=tokens)
 
 
-def _excess(item: Prepared, lm: LanguageModel) -> int:
+def _excess(item: Prepared, lm: Reader) -> int:
     if lm.context_length is None:
         return 0
     longest = max(len(item.tokens.prompt_ids), len(item.tokens.reference_ids))
     return longest + len(item.tokens.response_ids) - lm.context_length
 
 
-def _check_length(item: Prepared, lm: LanguageModel) -> None:
+def _check_length(item: Prepared, lm: Reader) -> None:
     if _excess(item, lm) > 0:
         raise ContextLengthError(
             f"the prompt has {len(item.tokens.prompt_ids)} tokens and the response "
@@ -75,7 +95,7 @@ def _check_length(item: Prepared, lm: LanguageModel) -> None:
         )
 
 
-def _check_vocabulary(item: Prepared, lm: LanguageModel) -> None:
+def _check_vocabulary(item: Prepared, lm: Reader) -> None:
     foreign = np.flatnonzero(item.tokens.response_ids >= lm.vocabulary_size)
     if len(foreign):
         at = int(foreign[0])
@@ -93,9 +113,7 @@ def _document_tokens(item: Prepared) -> int:
     return int(np.sum(item.tokens.prompt_part >= 0))
 
 
-def _shortened(
-    item: Prepared, lm: LanguageModel, template: Template, reference: Reference
-) -> Prepared:
+def _shortened(item: Prepared, lm: Reader, template: Template, reference: Reference) -> Prepared:
     """The documents cut from the end until prompt and response fit."""
     documents = item.record.documents
     if not documents or _excess(item, lm) <= 0:

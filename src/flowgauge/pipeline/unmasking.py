@@ -8,7 +8,6 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -143,10 +142,8 @@ def unmasking_flow(
         >>> unmasking_flow(record, lm, rng=np.random.default_rng(0)).flow.density.round(3)
         array([0.47, 0.  ])
     """
-    # `prepare` asks of a model what every tokenizer of ours has; it makes no pass.
-    model: Any = lm
     template, reference = template or default_template(lm), reference or Omit()
-    found = prepare(0, record, model, template, reference, truncate=False)
+    found = prepare(0, record, lm, template, reference, truncate=False)
     if isinstance(found, FailedRow):
         raise RecordError(f"record {record.id!r} cannot be scored: {found.reason}")
     unmasked = score_unmasking(found.tokens, lm, unmasking, rng=rng)
