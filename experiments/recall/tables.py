@@ -73,7 +73,7 @@ def sweeps(cells: Sequence[Mapping[str, Any]]) -> str:
         for rate in rates:
             found = tried.get(rate)
             loss = NONE if found is None or found["loss_nats"] is None else (
-                f"{found['loss_nats']:.3f} ({found['accuracy']:.2f})"
+                f"{found['loss_nats']:.2g} ({found['accuracy']:.2f})"
             )  # fmt: skip
             row.append(f"**{loss}**" if rate == c["rate"] else loss)
         rows.append(row)

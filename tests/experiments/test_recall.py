@@ -438,7 +438,7 @@ def test_tables_show_what_was_judged():
     row = found["one layer, recall"].splitlines()[2]
     assert row.startswith("| learnt B, learnt embedding | 10 | 0.003 | 1.000 [1.000, 1.000] |")
     assert "| +0.100 [" in found["differences"]
-    assert "**0.000 (0.10)**" in found["sweeps"]
+    assert "**0 (0.10)**" in found["sweeps"]
     assert "| learnt B, learnt embedding | +0.850 [" in found["cosines"]
 
 
