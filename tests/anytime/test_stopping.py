@@ -56,6 +56,8 @@ def test_one_at_a_time_is_the_whole_array(drift, threshold):
 def test_bad_input_is_refused():
     with pytest.raises(UnreachableError, match="mean drift is 0 nats per token"):
         expected_stopping_time(1.0, [0.0, 0.0])
+    with pytest.raises(UnreachableError, match=r"mean drift is 1e-31\d nats per token"):
+        expected_stopping_time(1.0, [1e-310])
     with pytest.raises(SettingsError, match=r"threshold = 0.* above 0"):
         expected_stopping_time(0.0, [1.0])
     with pytest.raises(DistributionError, match=r"drift = \[-1\.\]"):

@@ -71,7 +71,7 @@ def expected_stopping_time(
         The expectation without overshoot, and its upper bound.
 
     Raises:
-        UnreachableError: The mean drift is 0: the flow has no reason to rise.
+        UnreachableError: The mean drift is 0, or next to it: the flow has no reason to rise.
         SettingsError: The threshold is not above 0, or the largest density is NaN or not above 0.
         DistributionError: A drift is NaN, infinite or negative.
 
@@ -90,13 +90,14 @@ def expected_stopping_time(
 
 
 def _stopping_time(threshold: float, mean_drift: float, largest_density: float) -> StoppingTime:
-    if mean_drift == 0:
+    tokens = threshold / mean_drift if mean_drift else math.inf
+    if math.isinf(tokens):  # a drift of 1e-310 is as good as none
         raise UnreachableError(
-            f"the mean drift is 0 nats per token, so a flow of {threshold:g} nats is not to be "
-            "expected at any length; the two laws do not differ here"
+            f"the mean drift is {mean_drift:g} nats per token, so a flow of {threshold:g} nats is "
+            "not to be expected at any length; the two laws do not differ here"
         )
     return StoppingTime(
-        tokens=threshold / mean_drift,
+        tokens=tokens,
         upper=(threshold + largest_density) / mean_drift,
         mean_drift=mean_drift,
     )
