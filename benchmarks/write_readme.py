@@ -61,8 +61,8 @@ def block() -> str:
         f"{live['vs_generate_top_p']:.2f} and {gemma['vs_generate_top_p']:.2f}).",
         "",
         "`make bench NAME=family`: a training step of our chunked Mamba-2 takes "
-        f"1/{family['mamba2_vs_scan_1024']:.1f} of a sequential scan's time at length 1,024; training "
-        "of the linear members grows with length to the power "
+        f"1/{family['mamba2_vs_scan_1024']:.1f} of a sequential scan's time at length 1,024; "
+        "training of the linear members grows with length to the power "
         f"{family['length_exponent']:.2f} at most, the time of one written token to the power "
         f"{family['decode_exponent']:.2f}.",
         END,
