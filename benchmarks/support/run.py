@@ -3,8 +3,8 @@
 Real RAGTruth answers, scored with and without the pointers of the model's copy heads:
 
     pointers_vs_without   time with / time without (1.10 at most wanted)
-    extra_mb              peak memory with − without, one answer to 4,000 source tokens (20 wanted; --quick:
-                          1,500)
+    extra_mb              peak memory with − without, one answer to 4,000 source tokens (--quick:
+                          1,500; 20 wanted)
     max_abs_difference    largest difference of a pointer to the eager attention's (1e-4 wanted)
 """
 
