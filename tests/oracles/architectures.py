@@ -99,8 +99,11 @@ def turned(x, position, base):
     return out
 
 
-def attention_loops(member, u):
-    """Softmax attention position by position: π (batch, head, time, time) and outputs, numpy."""
+def attention_loops(member, u, seen=None):
+    """Softmax attention number by number: π (batch, head, time, time) and outputs, numpy.
+
+    seen(b, i) names the positions that i reads; by default those of the causal window.
+    """
     config = member.config
     w_q, w_k, w_v, w_o = (
         getattr(member, name).weight.detach().double().numpy()
@@ -108,21 +111,25 @@ def attention_loops(member, u):
     )
     u = u.detach().double().numpy()
     d, group = config.size, config.heads // config.key_heads
+
+    def window(_, i):
+        return range(0 if config.window is None else max(0, i - config.window + 1), i + 1)
+
     pi = np.zeros((len(u), config.heads, u.shape[1], u.shape[1]))
     x = np.zeros_like(u)
     for b, h, i in np.ndindex(pi.shape[:3]):
         shared = h // group
-        first = 0 if config.window is None else max(0, i - config.window + 1)
         q = w_q[h * d : (h + 1) * d] @ u[b, i]
+        places = list((seen or window)(b, i))
         scores = []
-        for j in range(first, i + 1):
+        for j in places:
             k = w_k[shared * d : (shared + 1) * d] @ u[b, j]
             if config.rotary is not None:
                 k = turned(k, j - i, config.rotary.base)
             scores.append(q @ k / math.sqrt(d))
         powers = np.exp(np.array(scores) - max(scores))
-        pi[b, h, i, first : i + 1] = powers / powers.sum()
-        for j in range(first, i + 1):
+        pi[b, h, i, places] = powers / powers.sum()
+        for j in places:
             value = w_v[shared * d : (shared + 1) * d] @ u[b, j]
             x[b, i] += pi[b, h, i, j] * w_o[:, h * d : (h + 1) * d] @ value
     return pi, x

@@ -5,38 +5,18 @@ import math
 
 import numpy as np
 import torch
-from oracles.architectures import turned
+from oracles.architectures import attention_loops
 
 from flowgauge.records import Tokens
 
 
 def bidirectional_loops(member, u, present=None):
-    """Softmax attention over all present positions, number by number: π and outputs, numpy."""
-    config = member.config
-    w_q, w_k, w_v, w_o = (
-        getattr(member, name).weight.detach().double().numpy()
-        for name in ("q_proj", "k_proj", "v_proj", "o_proj")
+    """Softmax attention over all present positions: π and outputs, numpy."""
+    return attention_loops(
+        member,
+        u,
+        lambda b, _: [j for j in range(u.shape[1]) if present is None or bool(present[b, j])],
     )
-    u = u.detach().double().numpy()
-    d, group = config.size, config.heads // config.key_heads
-    pi = np.zeros((len(u), config.heads, u.shape[1], u.shape[1]))
-    x = np.zeros_like(u)
-    for b, h, i in np.ndindex(pi.shape[:3]):
-        shared = h // group
-        q = w_q[h * d : (h + 1) * d] @ u[b, i]
-        seen = [j for j in range(u.shape[1]) if present is None or bool(present[b, j])]
-        scores = []
-        for j in seen:
-            k = w_k[shared * d : (shared + 1) * d] @ u[b, j]
-            if config.rotary is not None:
-                k = turned(k, j - i, config.rotary.base)
-            scores.append(q @ k / math.sqrt(d))
-        powers = np.exp(np.array(scores) - max(scores))
-        pi[b, h, i, seen] = powers / powers.sum()
-        for j in seen:
-            value = w_v[shared * d : (shared + 1) * d] @ u[b, j]
-            x[b, i] += pi[b, h, i, j] * w_o[:, h * d : (h + 1) * d] @ value
-    return pi, x
 
 
 class RandomLaws:

@@ -101,6 +101,9 @@ class Attention(TVVAR):
         [0.5, 0.5, 0.0]
     """
 
+    #: Whether a position sees itself and what is before alone.
+    is_causal = True
+
     def __init__(self, config: AttentionConfig) -> None:
         super().__init__()
         self.config, self.width = config, config.width
@@ -117,12 +120,12 @@ class Attention(TVVAR):
 
         Args:
             head: 0 ≤ head < heads.
-            distance: i − j, 0 or more.
+            distance: i − j, 0 or more where positions have an order.
 
         Raises:
             SettingsError: No such head, or a position that comes later.
         """
-        if not 0 <= head < self.config.heads or distance < 0:
+        if not 0 <= head < self.config.heads or (self.is_causal and distance < 0):
             raise SettingsError(
                 f"head = {head}, distance = {distance}; a head below {self.config.heads} and a "
                 "distance of at least 0 are needed"
@@ -140,18 +143,13 @@ class Attention(TVVAR):
             ShapeError: u is not (batch, time, width).
         """
         _, time, _ = check_input(u, self.width)
-        q, k, _ = self.project(u, torch.arange(time, device=u.device))
-        k = k.repeat_interleave(self.config.heads // self.config.key_heads, dim=1)
-        scores = q @ k.transpose(-1, -2) / self.config.size**0.5
         age = torch.arange(time, device=u.device)[:, None] - torch.arange(time, device=u.device)
-        return scores.masked_fill(~self._seen(age), -torch.inf).softmax(-1)
+        return self._weights_among(u, self._seen(age))
 
     def coefficients(self, u: Tensor) -> Tensor:
         """A_ij = Σ_h π^h_ij W_O^h W_V^h: (batch, time, time, width, width)."""
         check_explicit(u, self.width)
-        w_o = self.o_proj.weight.unflatten(1, (self.config.heads, -1))
-        through = torch.einsum("vhd,hdw->hvw", w_o, self._of_each_head(self.v_proj.weight))
-        return torch.einsum("bhij,hvw->bijvw", self.weights(u), through)
+        return self._through_heads(self.weights(u))
 
     def parallel(self, u: Tensor) -> Tensor:
         """All positions at once; with a window in time and memory of time · window."""
@@ -219,6 +217,19 @@ class Attention(TVVAR):
         seen = seen | (own < 0)[:, :, None]  # a softmax over nothing would be NaN
         mask = None if bool(seen.all()) else seen[:, None]
         return self._out(scaled_dot_product_attention(*qkv, attn_mask=mask, enable_gqa=True))
+
+    def _weights_among(self, u: Tensor, seen: Tensor | None) -> Tensor:
+        """π^h_ij over the pairs that are seen, (…, time, time) of bool; None: all pairs."""
+        q, k, _ = self.project(u, torch.arange(u.shape[1], device=u.device))
+        k = k.repeat_interleave(self.config.heads // self.config.key_heads, dim=1)
+        scores = q @ k.transpose(-1, -2) / self.config.size**0.5
+        return (scores if seen is None else scores.masked_fill(~seen, -torch.inf)).softmax(-1)
+
+    def _through_heads(self, pi: Tensor) -> Tensor:
+        """Σ_h π^h_ij W_O^h W_V^h from the weights (batch, head, time, time)."""
+        w_o = self.o_proj.weight.unflatten(1, (self.config.heads, -1))
+        through = torch.einsum("vhd,hdw->hvw", w_o, self._of_each_head(self.v_proj.weight))
+        return torch.einsum("bhij,hvw->bijvw", pi, through)
 
     def _causal(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         if self.config.window is None or q.shape[2] <= self.config.window:

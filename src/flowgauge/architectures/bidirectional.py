@@ -44,6 +44,8 @@ class BidirectionalAttention(Attention):
         [0.25, 0.25, 0.25, 0.25]
     """
 
+    is_causal = False
+
     def __init__(self, config: AttentionConfig) -> None:
         super().__init__(config)
         if config.window is not None:
@@ -51,21 +53,6 @@ class BidirectionalAttention(Attention):
                 f"window = {config.window}; bidirectional attention sees every position: leave the "
                 "window out"
             )
-
-    def bilinear(self, head: int, distance: int = 0) -> Tensor:
-        """B_h between position i and j = i − distance, which may be negative: (width, width).
-
-        Args:
-            head: 0 ≤ head < heads.
-            distance: i − j, any whole number.
-
-        Raises:
-            SettingsError: No such head.
-        """
-        if distance >= 0 or self.config.rotary is None:
-            return super().bilinear(head, max(distance, 0))
-        w_q, w_k = self._heads_of(self.q_proj.weight, head), self._of_each_head(self.k_proj.weight)
-        return w_q.T @ self.config.rotary.matrix(distance, w_q.T) @ w_k[head]
 
     def weights(self, u: Tensor, present: Tensor | None = None) -> Tensor:
         """π^h_ij: (batch, head, time, time), rows sum to 1. Written out, for looking.
@@ -77,19 +64,13 @@ class BidirectionalAttention(Attention):
         Raises:
             ShapeError: u is not (batch, time, width), or `present` does not fit it.
         """
-        _, time, _ = check_input(u, self.width)
-        q, k, _ = self.project(u, torch.arange(time, device=u.device))
-        k = k.repeat_interleave(self.config.heads // self.config.key_heads, dim=1)
-        scores = q @ k.transpose(-1, -2) / self.config.size**0.5
-        seen = _seen_by_all(u, present)
-        return (scores if seen is None else scores.masked_fill(~seen, -torch.inf)).softmax(-1)
+        check_input(u, self.width)
+        return self._weights_among(u, _seen_by_all(u, present))
 
     def coefficients(self, u: Tensor, present: Tensor | None = None) -> Tensor:
         """A_ij for every pair: (batch, time, time, width, width); 0 where j is padding."""
         check_explicit(u, self.width)
-        w_o = self.o_proj.weight.unflatten(1, (self.config.heads, -1))
-        through = torch.einsum("vhd,hdw->hvw", w_o, self._of_each_head(self.v_proj.weight))
-        return torch.einsum("bhij,hvw->bijvw", self.weights(u, present), through)
+        return self._through_heads(self.weights(u, present))
 
     def parallel(self, u: Tensor, present: Tensor | None = None) -> Tensor:
         """All positions at once: (batch, time, width); what stands at padding is of no meaning."""
@@ -125,11 +106,6 @@ class BidirectionalAttention(Attention):
             ModelError: Always.
         """
         raise ModelError(NO_ORDER)
-
-    def _heads_of(self, weight: Tensor, head: int) -> Tensor:
-        if not 0 <= head < self.config.heads:
-            raise SettingsError(f"head = {head}; a head below {self.config.heads} is needed")
-        return weight.unflatten(0, (self.config.heads, -1))[head]
 
 
 def _seen_by_all(u: Tensor, present: Tensor | None) -> Tensor | None:

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from flowgauge.cli.options import FailUnder, Json, Junit, Model, Pointers, TrustRemoteCode
+
 
 class _Commands(TyperGroup):
     """Ends a command that was interrupted, or whose reader went away, in words and with a code."""
@@ -39,32 +41,6 @@ app = typer.Typer(
     help="Measures which tokens of a language model's text are driven by what it was given and "
     "which by what it remembers, in nats.",
 )
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for machines.")]
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model", "-m", help="Preset (see `flowgauge models`), folder, .gguf file or owner/name."
-    ),
-]
-
-Pointers = Annotated[
-    bool,
-    typer.Option(
-        "--pointers/--no-pointers",
-        help="Source pointers of the model's copy heads; without them support says less.",
-    ),
-]
-FailUnder = Annotated[
-    float | None,
-    typer.Option(help="Exit 1 unless every response has at least this support, 0 to 1."),
-]
-Junit = Annotated[
-    Path | None,
-    typer.Option(
-        help="Write JUnit XML: a test a response, failed below --fail-under or the run's threshold."
-    ),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -112,9 +88,7 @@ def measure(
     pointers: Pointers = True,
     fail_under: FailUnder = None,
     junit: Junit = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a model repository run its own code.")
-    ] = False,
+    trust_remote_code: TrustRemoteCode = False,
     as_json: Json = False,
 ) -> None:
     """Measure the responses in FILE and write a run."""
@@ -197,9 +171,7 @@ def lens(
             help="Leave each document out too and say how alike the ranks are; slow.",
         ),
     ] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a model repository run its own code.")
-    ] = False,
+    trust_remote_code: TrustRemoteCode = False,
     as_json: Json = False,
 ) -> None:
     """Read what each source token adds to each response token off the model's layers."""
