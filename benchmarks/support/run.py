@@ -94,7 +94,7 @@ def measured(name: str, *, quick: bool) -> dict[str, Any]:
                 "without": lambda some=some: score(some, lm),
                 "with": lambda some=some: score(some, lm, probe=SourcePointers(heads)),
             },
-            3 if quick else 5,
+            2 if quick else 5,
         )
         out[f"pointers_vs_without{kind}"] = round(ratio(seconds, "with", "without"), 3)
     long = long_record(lm, rows, LONG_SOURCE_QUICK if quick else LONG_SOURCE)
